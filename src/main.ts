@@ -56,14 +56,14 @@ async function run(handover: Handover): Promise<number | Supervision> {
   const request = { handover, files: realFiles, gpus, version, clock, err, exit };
   if (role === 'supervise' && handover.restarts > 0) {
     const debug = argv.includes('--debug');
-    return { request: { ...request, names: [], debug }, prepared: null };
+    return { request: { ...request, names: [], debug, level: null }, prepared: null };
   }
   const found: Supervision[] = [];
-  const up: CommandContext['up'] = async (files, names, debug, profiles) => {
+  const up: CommandContext['up'] = async (files, { profiles, ...options }) => {
     if (role !== 'supervise') throw new Error('only PID 1 starts a supervisor');
     const { prepare } = await import('./up/configuration.ts');
-    const prepared = prepare({ ...files, names, profiles, environment, files: realFiles, gpus });
-    if (prepared.ok) found.push({ request: { ...request, names, debug }, prepared });
+    const prepared = prepare({ ...files, names: options.names, profiles, environment, files: realFiles, gpus });
+    if (prepared.ok) found.push({ request: { ...request, ...options }, prepared });
     else err(prepared.text);
     return prepared.ok ? 0 : EXIT_CODE.config;
   };

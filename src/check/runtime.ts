@@ -7,6 +7,7 @@ import { whyNotEntered } from '../linux/reach.ts';
 import { whyNotLimit, whyNotNice, whyNotOomScore, whyNotProcessors, whyNotUser } from '../linux/rights.ts';
 import { readSharedMemory } from '../linux/shared-memory.ts';
 import { inspectLogFile } from '../linux/writable.ts';
+import { logFilesOf } from '../plan/logging.ts';
 import type { GpuPlan, Plan, ServicePlan } from '../plan/plan.ts';
 import type { PreflightFinding } from './finding.ts';
 import { checkMemory, gpuServices } from './gpus.ts';
@@ -75,10 +76,10 @@ function checkFolders({ name, cwd, attributes, log }: ServicePlan): PreflightFin
     folders.push({ service: name, check: 'folder', verdict: ok ? 'ok' : 'wrong', text, ...(!ok && { help }) });
   };
   if (cwd !== null) add(cwd, 'works in', whyNotEntered(cwd, attributes.user), 'create it in the image, or mount it');
-  if (log.file !== null) {
-    const { at, why } = inspectLogFile(log.file.path);
+  for (const [, path] of logFilesOf(log)) {
+    const { at, why } = inspectLogFile(path);
     const help =
-      at === log.file.path
+      at === path
         ? 'name a file that svc-super may write or create'
         : 'mount a volume there, or permit svc-super to write there';
     add(at, 'writes its log to', why, help);

@@ -4,7 +4,7 @@ import type { Dial } from '../control/client.ts';
 import { EXIT_CODE } from '../linux/exit-codes.ts';
 import type { LoadInput } from '../plan/expand.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { LogLevel, Plan } from '../plan/plan.ts';
 import type { FullScreenTerminal } from './top/terminal.ts';
 
 /** Exit codes of the commands. */
@@ -83,7 +83,16 @@ export interface CommandContext {
   /** Inspects the programs of an image that is being built. */
   inspectBuild(plan: Plan): Promise<readonly PreflightFinding[]>;
   /** Reads the configuration; supervision begins after the command has returned. */
-  up(files: ConfigurationFiles, names: readonly string[], debug: boolean, profiles: readonly string[]): Promise<number>;
+  up(files: ConfigurationFiles, options: UpOptions): Promise<number>;
+}
+
+/** The command line of `up`. */
+export interface UpOptions {
+  readonly names: readonly string[];
+  readonly profiles: readonly string[];
+  readonly debug: boolean;
+  /** The level of `--quiet` or `--verbose`; null: that of the configuration. */
+  readonly level: LogLevel | null;
 }
 
 /** What a word on the command line is, for completion: a name that the supervisor is asked for, or one of a list. */

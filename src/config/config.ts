@@ -13,7 +13,7 @@ import { countReplicas, makeReplicas, REPLICAS_MOST, type Replica, type Scale, t
 import { BACKOFF, RESTART } from './restart-values.ts';
 import { LOG, readDefaults, readService, SERVICE, type ServiceRead, STOP, TOP, TOP_RULES } from './schema.ts';
 import type { EnvValue } from './service-values.ts';
-import { SUPERVISOR, type SupervisorValues } from './supervisor-values.ts';
+import { OWN_LOG, SUPERVISOR, type SupervisorValues } from './supervisor-values.ts';
 import {
   locateIn,
   locateKey,
@@ -66,7 +66,7 @@ export interface ServiceConfig
 export interface Config
   extends Omit<
     Complete<typeof TOP>,
-    'include' | 'defaults' | 'services' | 'env' | 'env_file' | 'control' | 'supervisor'
+    'include' | 'defaults' | 'log' | 'services' | 'env' | 'env_file' | 'control' | 'supervisor'
   > {
   readonly source: Source;
   readonly env: ReadonlyMap<string, EnvValue>;
@@ -74,8 +74,8 @@ export interface Config
   /** null: no listener besides the unix socket. */
   readonly control: HttpControl | null;
   readonly supervisor: SupervisorValues;
-  /** Format of the supervisor's own lines: that of `defaults.log.format`. */
-  readonly format: 'text' | 'json';
+  /** How the supervisor's own lines are printed: `format` and `time` are those of `defaults.log`. */
+  readonly log: Complete<typeof OWN_LOG> & Pick<Complete<typeof LOG>, 'format' | 'time'>;
   /** In the order of the file. */
   readonly services: readonly ServiceConfig[];
   /** The services whose number of replicas is not that of the file. */
@@ -122,12 +122,17 @@ export function readConfig(root: Node, reading: Reading, scale: Scale = new Map(
     env_file: top.env_file ?? [],
     control: top.control?.http === undefined ? null : complete(HTTP_CONTROL, top.control.http),
     supervisor: complete(SUPERVISOR, top.supervisor ?? {}),
-    format: top.defaults?.given.log?.format ?? 'text',
+    log: readOwnLog(top),
     services,
     scale: scaled,
     locate: (path: readonly PathStep[]) => toPlace(reading.source, valueSpan(root, written(path))),
     locateKey: (path: readonly PathStep[]) => toPlace(reading.source, keySpan(root, written(path))),
   });
+}
+
+function readOwnLog({ log, defaults }: Pick<Complete<typeof TOP>, 'log' | 'defaults'>): Config['log'] {
+  const { format, time } = complete(LOG, defaults?.given.log ?? {});
+  return { ...complete(OWN_LOG, log ?? {}), format, time };
 }
 
 interface Places {

@@ -10,7 +10,7 @@ import { BEFORE_STOP, HOOK, HOOKS } from './hook-values.ts';
 import { HTTP, HTTP_JSON, NOTIFY, PROBE, TCP } from './probe-schema.ts';
 import { BACKOFF, RESTART } from './restart-values.ts';
 import { DEPENDENCY, LOG, LOG_FILE, SERVICE, STOP, TOP } from './schema.ts';
-import { SUPERVISOR } from './supervisor-values.ts';
+import { OWN_LOG, SUPERVISOR } from './supervisor-values.ts';
 
 /** Every table of the schema with its heading, in the order of the reference. */
 export const SECTIONS: readonly { readonly title: string; readonly fields: Fields }[] = [
@@ -23,8 +23,8 @@ export const SECTIONS: readonly { readonly title: string; readonly fields: Field
   { title: '`restart`', fields: RESTART },
   { title: '`restart.backoff`', fields: BACKOFF },
   { title: '`stop`', fields: STOP },
-  { title: '`log`', fields: LOG },
-  { title: '`log.file`', fields: LOG_FILE },
+  { title: '`log` of a service', fields: LOG },
+  { title: '`log.file` and `log.stderr_file`', fields: LOG_FILE },
   { title: '`hooks`', fields: HOOKS },
   { title: 'A hook', fields: HOOK },
   { title: '`hooks.before_stop`', fields: BEFORE_STOP },
@@ -37,6 +37,7 @@ export const SECTIONS: readonly { readonly title: string; readonly fields: Field
   { title: '`control`', fields: CONTROL },
   { title: '`control.http`', fields: HTTP_CONTROL },
   { title: '`control.http.token`', fields: TOKEN_FILE },
+  { title: '`log` at the top level', fields: OWN_LOG },
   { title: '`supervisor`', fields: SUPERVISOR },
 ];
 

@@ -50,7 +50,7 @@ import {
   word,
   wordOf,
 } from './shape.ts';
-import { SUPERVISOR } from './supervisor-values.ts';
+import { OWN_LOG, OWN_LOG_RULES, SUPERVISOR } from './supervisor-values.ts';
 import type { ListNode, MapEntry, MapNode, ScalarNode } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
@@ -106,6 +106,11 @@ const ANSI = ['keep', 'strip'] as const;
 export const LOG = {
   prefix: defaulted(flag(), 'put `name | ` before each line', true),
   format: defaulted(word(...FORMAT), '`text` or `json`', 'text'),
+  time: defaulted(
+    flag(),
+    'with `text`: put the time before each line, on the output and in the file: `2026-01-31T12:00:00.000Z`, in UTC; JSON lines always have it',
+    false,
+  ),
   when_full: defaulted(
     word(...WHEN_FULL),
     'when the output is not read: `block` slows the service down, `drop` drops lines and reports how many',
@@ -129,6 +134,11 @@ export const LOG = {
   file: field(
     object(LOG_FILE, { owner: '`file`', advise: advisePath }),
     'a file that also receives every line, without the prefix',
+  ),
+  stderr_file: field(
+    object(LOG_FILE, { owner: '`stderr_file`', advise: advisePath }),
+    'a file of its own for the lines of standard error; `file` then receives those of standard output only',
+    'they go to `file`, if there is one',
   ),
 } as const;
 
@@ -245,7 +255,7 @@ export const SERVICE = {
   ),
   log: field(
     object(LOG, { owner: '`log`', advise: adviseLog }),
-    'how its output is printed: `{prefix, format, drop, file, when_full, ansi, merge}`',
+    'how its output is printed: `{prefix, format, time, drop, file, stderr_file, when_full, ansi, merge}`',
     'see below',
   ),
   gpus: field(
@@ -394,6 +404,11 @@ export const TOP = {
     'access to the supervisor besides its unix socket: `{http: {listen, token, open}}`',
     'the unix socket only',
   ),
+  log: field(
+    object(OWN_LOG, OWN_LOG_RULES),
+    "the supervisor's own lines: `{level}`; their `format` and `time` are those of `defaults.log`",
+    'level `info`',
+  ),
   supervisor: field(
     object(SUPERVISOR, { owner: '`supervisor`' }),
     'when a supervisor that dies or hangs is replaced, and when PID 1 gives up: `{hung_after, stop_wait, longest_pause, deaths_starting, deaths_young}`',
@@ -414,7 +429,6 @@ export const TOP_RULES: KeyRules = {
     processes: 'it is called `services`',
     programs: 'it is called `services`',
     restart: 'write it under `defaults`, or in each service',
-    log: 'write it under `defaults`, or in each service',
     stop: 'the deadline is `stop_timeout`; the rest goes under `defaults`',
   },
 };

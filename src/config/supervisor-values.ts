@@ -1,8 +1,8 @@
 // `supervisor`: when PID 1 starts another supervisor, and when it gives up. PID 1 uses the same defaults (native/supervise.c)
-// until it has received these values.
-import { type Complete, defaulted } from './field.ts';
+// until it has received these values. `log`: which of its own lines the supervisor prints.
+import { type Complete, defaulted, type KeyRules } from './field.ts';
 import { orOff } from './service-values.ts';
-import { duration, whole } from './shape.ts';
+import { duration, whole, word } from './shape.ts';
 
 export const SUPERVISOR = {
   hung_after: defaulted(
@@ -33,3 +33,25 @@ export const SUPERVISOR = {
 } as const;
 
 export type SupervisorValues = Complete<typeof SUPERVISOR>;
+
+export const OWN_LOG = {
+  level: defaulted(
+    word('debug', 'info', 'warn', 'error'),
+    'the least important lines that are printed; `debug` adds probe attempts, signals and hooks; `up --quiet` means `warn`, `up --verbose` means `debug`. `svc-super events` has every line from `info` up',
+    'info',
+  ),
+} as const;
+
+const OF_SERVICES = 'it is about the output of services: write it under `defaults.log`, or in each service';
+
+export const OWN_LOG_RULES: KeyRules = {
+  owner: '`log`',
+  elsewhere: Object.fromEntries(
+    ['prefix', 'format', 'time', 'when_full', 'ansi', 'merge', 'drop', 'file', 'stderr_file'].map((key) => [
+      key,
+      OF_SERVICES,
+    ]),
+  ),
+  advise: ({ kind }) =>
+    kind === 'scalar' ? "write `{level: …}` for the supervisor's own lines, or `defaults.log` for services" : undefined,
+};

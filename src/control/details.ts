@@ -52,6 +52,8 @@ export interface DetailsBody {
   readonly ports: readonly number[];
   readonly gpus: readonly { readonly id: string; readonly name: string }[] | null;
   readonly log_file: string | null;
+  /** Of standard error; null: its lines go to `log_file`. */
+  readonly log_stderr_file: string | null;
   readonly restart: string;
   readonly stop: string;
   readonly needs: readonly { readonly on: string; readonly condition: string }[];
@@ -93,6 +95,7 @@ export function describeService(input: DetailsInput): DetailsBody | null {
     ports,
     gpus: gpus === null ? null : gpus.devices.map((device) => ({ id: device.id, name: device.name })),
     log_file: log.file?.path ?? null,
+    log_stderr_file: log.stderrFile?.path ?? null,
     restart: describeRestart(own),
     stop: describeStop(own, plan),
     needs: allEdges(own).map(({ on, condition }) => ({ on, condition })),

@@ -38,19 +38,31 @@ const POOL_SIZE = 8;
 /** The largest buffer in the pool, bytes. */
 const MOST_POOLED = 256 * 1_024;
 
-/** Writes each line after `prefix`. The bytes of the line do not change, even if they are not UTF-8. */
+/** Characters of a time and the space after it. */
+export const TIME_LENGTH = '2026-01-31T12:00:00.000Z '.length;
+
+/**
+ * Writes each line after `prefix`, and after the time if there is a clock. The bytes of the line do not change, even if they are
+ * not UTF-8.
+ */
 export class TextFrame implements Frame {
   readonly #prefix: Buffer;
   readonly #pool: BufferPool;
+  readonly #now: (() => number) | null;
+  /** The time that the prefix contains. */
+  #stamped = Number.NaN;
   #out: Buffer = NOTHING;
   #at = 0;
 
-  constructor(prefix: string, pool: BufferPool) {
-    this.#prefix = Buffer.from(prefix);
+  /** `now` returns wall time, milliseconds; null: lines have no time. */
+  constructor(prefix: string, pool: BufferPool, now: (() => number) | null = null) {
+    this.#prefix = Buffer.from(now === null ? prefix : `${prefix}${' '.repeat(TIME_LENGTH)}`);
+    this.#now = now;
     this.#pool = pool;
   }
 
   readonly take: TakeLine = (source, from, to, cut) => {
+    if (this.#now !== null) this.#stamp(this.#now());
     const prefix = this.#prefix;
     const most = prefix.length + (to - from) + CUT_MARK.length + 1;
     if (this.#at + most > this.#out.length) this.#grow(most);
@@ -64,6 +76,12 @@ export class TextFrame implements Frame {
     out[at] = NEWLINE;
     this.#at = at + 1;
   };
+
+  #stamp(time: number): void {
+    if (time === this.#stamped) return;
+    this.#stamped = time;
+    this.#prefix.write(new Date(time).toISOString(), this.#prefix.length - TIME_LENGTH, 'latin1');
+  }
 
   #grow(most: number): void {
     const size = this.#at + most;

@@ -2,7 +2,7 @@
 // latest lines, writes. If a sink is full, the stream is not read (`block`: its pipe fills and slows the service), or its
 // lines are counted and dropped (`drop`). A slow reader slows only the services that write to it.
 import type { Clock } from '../ports.ts';
-import { BufferPool, type Frame, JsonFrame, renderPrefix, TextFrame } from './frame.ts';
+import { BufferPool, type Frame, JsonFrame, renderPrefix, TextFrame, TIME_LENGTH } from './frame.ts';
 import { LineSplitter } from './lines.ts';
 import { dropLines, passToBoth, stripLines, type Watcher, watchLines } from './passing.ts';
 import { type ByteSource, type LogStyle, Pump, type StreamCounts } from './pump.ts';
@@ -291,7 +291,7 @@ export class Pipeline {
 
   /** `readAt`: when the bytes that are framed were read, milliseconds of wall time. */
   #frame({ service, stream, style }: StreamOptions, prefix: string, readAt: () => number): Frame {
-    if (style.format === 'text') return new TextFrame(prefix, this.#pool);
+    if (style.format === 'text') return new TextFrame(prefix, this.#pool, style.time ? readAt : null);
     return new JsonFrame(service, stream, style.merge, readAt);
   }
 
@@ -328,9 +328,11 @@ export class Pipeline {
     const prefix = style.prefix && style.format === 'text' ? this.prefix(service, stream) : '';
     const ring = this.#ring(service);
     const frame = this.#frame(options, prefix, () => readAt);
-    const file = style.file === null ? null : this.#holdFile(service, style.file);
+    const fileStyle = stream === 'stderr' ? (style.stderrFile ?? style.file) : style.file;
+    const file = fileStyle === null ? null : this.#holdFile(service, fileStyle);
     // A log file contains the lines of one service, so they need no prefix. Without a prefix both get the same bytes.
-    const fileFrame = file === null || prefix === '' ? null : new TextFrame('', this.#pool);
+    const fileFrame =
+      file === null || prefix === '' ? null : new TextFrame('', this.#pool, style.time ? () => readAt : null);
     const take = fileFrame === null ? frame.take : passToBoth(frame.take, fileFrame.take);
     // Patterns are matched against the line that users see, without escape sequences.
     const splitter = new LineSplitter(stripLines(watchLines(dropLines(take, style.drop), watcher), style.ansi));
@@ -354,7 +356,7 @@ export class Pipeline {
         watcher.progressed?.();
       },
       show: (bytes) => {
-        const block: LogBlock = { bytes, time: readAt, stream, prefix: Buffer.byteLength(prefix) };
+        const block: LogBlock = { bytes, time: readAt, stream, prefix: lengthBefore(prefix, style) };
         ring.push(block);
         this.#printed.add(service);
         this.printed?.();
@@ -382,7 +384,7 @@ export class Pipeline {
       take(text, 0, text.length, false);
       const bytes = frame.flush();
       if (bytes.length === 0) return;
-      shown = { bytes, time: readAt(), stream, prefix: Buffer.byteLength(prefix) };
+      shown = { bytes, time: readAt(), stream, prefix: lengthBefore(prefix, style) };
       this.#unfinished.set(service, blocks.add(shown));
       for (const listener of this.#followers.get(service) ?? []) listener(shown);
     };
@@ -404,6 +406,11 @@ export class Pipeline {
 }
 
 const NEWLINE = Buffer.from('\n');
+
+/** The bytes of a block before each line: its prefix and its time. */
+function lengthBefore(prefix: string, { format, time }: LogStyle): number {
+  return Buffer.byteLength(prefix) + (time && format === 'text' ? TIME_LENGTH : 0);
+}
 
 function widthOf(names: readonly string[]): number {
   return Math.min(24, Math.max(...names.map((name) => name.length)));

@@ -22,12 +22,16 @@ export interface ByteSource {
 export interface LogStyle {
   readonly prefix: boolean;
   readonly format: 'text' | 'json';
+  /** With `text`: the time is before each line. */
+  readonly time: boolean;
   readonly whenFull: 'block' | 'drop';
   readonly ansi: 'keep' | 'strip';
   readonly merge: boolean;
   /** Lines that one of these patterns matches are dropped. */
   readonly drop: readonly LinePattern[];
   readonly file: FileStyle | null;
+  /** Of standard error; null: its lines go to `file`. */
+  readonly stderrFile: FileStyle | null;
 }
 
 /** What a service has printed on one stream since the start. */

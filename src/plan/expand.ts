@@ -151,7 +151,7 @@ function expand(config: Config, context: PlanContext, problems: Problems): Plan 
     exit: config.exit,
     stopTimeout: config.stop_timeout,
     stopSignals: config.stop_signals,
-    format: config.format,
+    log: config.log,
     control: toControlPlan(config, files, problems),
     succession: toSuccession(config.supervisor),
     groups,

@@ -8,43 +8,64 @@ import type { Problems } from './problems.ts';
 
 /** `folder` is that of services.yaml, where relative paths start. */
 export function toLogPlan({ log }: Pick<ServiceConfig, 'log'>, folder: string): LogPlan {
-  const file = log.file === null ? null : complete(LOG_FILE, log.file);
   return {
     prefix: log.prefix,
     format: log.format,
+    time: log.time,
     whenFull: log.when_full,
     ansi: log.ansi,
     merge: log.merge,
     drop: log.drop ?? [],
-    file:
-      file === null || file.path === null
-        ? null
-        : {
-            path: resolve(folder, file.path),
-            maxSize: file.max_size,
-            keep: file.keep,
-            compress: file.compress,
-          },
+    file: toLogFile(log.file, folder),
+    stderrFile: toLogFile(log.stderr_file, folder),
   };
+}
+
+function toLogFile(given: ServiceConfig['log']['file'], folder: string): LogPlan['file'] {
+  if (given === null) return null;
+  const { path, max_size: maxSize, keep, compress } = complete(LOG_FILE, given);
+  return path === null ? null : { path: resolve(folder, path), maxSize, keep, compress };
+}
+
+/** The log files of a service, by their fields. */
+export function logFilesOf({ file, stderrFile }: LogPlan): readonly (readonly ['file' | 'stderr_file', string])[] {
+  return [
+    ...(file === null ? [] : [['file', file.path] as const]),
+    ...(stderrFile === null ? [] : [['stderr_file', stderrFile.path] as const]),
+  ];
 }
 
 /** Two writers of one file would mix partial lines, and rotate the file while the other writes to it. */
 export function reportSharedFiles(services: readonly ServicePlan[], problems: Problems): void {
   const owners = new Map<string, ServicePlan>();
   for (const service of services) {
-    const { name, enabled, start, log, replica } = service;
-    if (!enabled || start !== 'auto' || log.file === null) continue;
-    const owner = owners.get(log.file.path);
-    if (owner === undefined) {
-      owners.set(log.file.path, service);
-      continue;
+    if (!service.enabled || service.start !== 'auto') continue;
+    for (const [field, path] of logFilesOf(service.log)) {
+      const owner = owners.get(path);
+      if (owner === undefined) owners.set(path, service);
+      else reportShared(service, owner, field, path, problems);
     }
-    const copies = replica !== null && replica.of === owner.replica?.of;
-    const message = `\`${name}\` and \`${owner.name}\` write the same log file ${log.file.path}`;
-    problems.error(['services', name, 'log', 'file', 'path'], 'shared-log-file', message, {
-      suggestion: copies
-        ? `put the replica's number in the path: \`\${SVC_REPLICA}\``
-        : 'give each service its own file; a path in `defaults` applies to all of them',
-    });
   }
+}
+
+function reportShared(
+  { name, replica }: ServicePlan,
+  owner: ServicePlan,
+  field: 'file' | 'stderr_file',
+  path: string,
+  problems: Problems,
+): void {
+  const at = ['services', name, 'log', field, 'path'];
+  if (owner.name === name) {
+    const message = `\`file\` and \`stderr_file\` of \`${name}\` are the same log file ${path}`;
+    const suggestion = 'leave `stderr_file` out: `file` then receives both streams';
+    problems.error(at, 'shared-log-file', message, { suggestion });
+    return;
+  }
+  const isCopy = replica !== null && replica.of === owner.replica?.of;
+  problems.error(at, 'shared-log-file', `\`${name}\` and \`${owner.name}\` write the same log file ${path}`, {
+    suggestion: isCopy
+      ? `put the replica's number in the path: \`\${SVC_REPLICA}\``
+      : 'give each service its own file; a path in `defaults` applies to all of them',
+  });
 }

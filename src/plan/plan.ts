@@ -165,9 +165,20 @@ interface LogFile {
   readonly compress: boolean;
 }
 
+/** A line of a lower level is not printed. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export interface OwnLogPlan {
+  readonly level: LogLevel;
+  readonly format: 'text' | 'json';
+  readonly time: boolean;
+}
+
 export interface LogPlan {
   readonly prefix: boolean;
   readonly format: 'text' | 'json';
+  /** With `text`: the time is before each line. */
+  readonly time: boolean;
   readonly whenFull: 'block' | 'drop';
   readonly ansi: 'keep' | 'strip';
   /** With `json`: a line that is a JSON object becomes the log entry itself instead of the text of one. */
@@ -175,6 +186,8 @@ export interface LogPlan {
   /** RE2 patterns; lines that match one are dropped. */
   readonly drop: readonly string[];
   readonly file: LogFile | null;
+  /** Of standard error; null: its lines go to `file`. */
+  readonly stderrFile: LogFile | null;
 }
 
 /**
@@ -300,8 +313,8 @@ export interface Plan {
   readonly stopTimeout: Millis;
   /** Signals that stop everything. */
   readonly stopSignals: readonly SignalName[];
-  /** Format of the supervisor's own lines: that of `defaults.log.format`. */
-  readonly format: 'text' | 'json';
+  /** How the supervisor's own lines are printed. */
+  readonly log: OwnLogPlan;
   readonly control: ControlPlan | null;
   readonly succession: Succession;
   /** Stages in their order; absent: there are none. `stageEdges` are computed from it. */

@@ -1,35 +1,76 @@
 // Writes the supervisor's own log: each announcement as a line after the prefix `svc-super`, or as an object if the plan's
-// format is JSON. Never decides what is announced. Part of the root.
+// format is JSON. Leaves out lines below the level. Never decides what is announced. Part of the root.
 import type { Pipeline } from '../logs/pipeline.ts';
 import type { Sink } from '../logs/sinks.ts';
 import type { Announcement } from '../messages/announcement.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { VerboseLine } from '../messages/verbose.ts';
+import type { LogLevel, Plan } from '../plan/plan.ts';
+import type { Clock } from '../ports.ts';
 import { printable, printableJson } from '../text.ts';
 
 export type Announce = (announcement: Announcement) => void;
 
-export async function makeAnnouncer({ format }: Plan, logs: Pipeline, sink: Sink): Promise<Announce> {
-  const offer = (line: string) => void sink.offer(Buffer.from(line));
-  if (format === 'json') return announceJson((line) => offer(printableJson(line)));
+type OwnLine = Announcement | VerboseLine;
+type WriteLine = (line: OwnLine) => void;
+
+const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+
+interface OwnLogParts {
+  readonly clock: Pick<Clock, 'wall'>;
+  readonly logs: Pick<Pipeline, 'prefix'>;
+  readonly sink: Pick<Sink, 'offer'>;
+  /** The level of the command line; null: that of the configuration. */
+  readonly level: LogLevel | null;
+}
+
+export class OwnLog {
+  readonly #parts: OwnLogParts;
+  #level: LogLevel;
+  #write: WriteLine = () => undefined;
+
+  /** Nothing is printed before apply(). */
+  constructor(parts: OwnLogParts) {
+    this.#parts = parts;
+    this.#level = parts.level ?? 'info';
+  }
+
+  /** Prints lines as the plan says from now on. */
+  async apply({ log }: Pick<Plan, 'log'>): Promise<void> {
+    this.#level = this.#parts.level ?? log.level;
+    this.#write = log.format === 'json' ? await writeJson(this.#parts) : writeText(this.#parts, log.time);
+  }
+
+  get isVerbose(): boolean {
+    return this.#level === 'debug';
+  }
+
+  print(line: OwnLine): void {
+    if (RANK[line.level] >= RANK[this.#level]) this.#write(line);
+  }
+}
+
+function writeText({ clock, logs, sink }: OwnLogParts, hasTime: boolean): WriteLine {
   const prefix = logs.prefix('svc-super', 'stderr');
   return ({ level, service, event, text }) => {
-    const mark = level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : '';
+    const time = hasTime ? `${new Date(clock.wall()).toISOString()} ` : '';
+    const mark = level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : level === 'debug' ? 'debug: ' : '';
     // The text of `cleaned-up` begins with the name of its service.
     const about = service === null || event === 'cleaned-up' ? '' : `${service} `;
-    offer(`${prefix}${mark}${printable(`${about}${text}`)}\n`);
+    sink.offer(Buffer.from(`${prefix}${time}${mark}${printable(`${about}${text}`)}\n`));
   };
 }
 
 /** Uses pino, which takes 2 ms to load and is loaded only here. */
-async function announceJson(write: (line: string) => void): Promise<Announce> {
+async function writeJson({ sink }: OwnLogParts): Promise<WriteLine> {
   const { default: pino } = await import('pino');
   const logger = pino(
     {
+      level: 'debug',
       base: { service: 'svc-super', stream: 'stderr' },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write },
+    { write: (line: string) => void sink.offer(Buffer.from(printableJson(line))) },
   );
   return ({ level, service, event, text }) =>
     logger[level]({ event, ...(service !== null && { about: service }) }, text);

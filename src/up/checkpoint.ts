@@ -11,6 +11,7 @@ import type { StreamCounts } from '../logs/pump.ts';
 import type { LogLine } from '../logs/ring.ts';
 import type { Records } from '../pid1/protocol.ts';
 import type { Run } from '../pid1/run.ts';
+import type { LogLevel } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import type { ProbeCounts } from '../runtime/counts.ts';
 import type { Engine, Postponed } from '../runtime/engine.ts';
@@ -23,6 +24,8 @@ export type End = Effect & { readonly type: 'end' };
 export interface Own {
   /** The services that were named on the command line. */
   readonly names: readonly string[];
+  /** The level of `--quiet` or `--verbose`; null: that of the configuration. */
+  readonly level: LogLevel | null;
   /** Whether a write to standard output or standard error may have ended within a line. */
   readonly isTorn: { readonly stdout: boolean; readonly stderr: boolean };
   /** What must be removed from /etc/hosts at the end. */
@@ -46,6 +49,7 @@ export interface Own {
 /** The state of the first supervisor at its start. */
 export const FIRST_OWN: Own = {
   names: [],
+  level: null,
   isTorn: { stdout: false, stderr: false },
   hosts: 'nothing',
   oomBefore: null,

@@ -8,6 +8,7 @@ import { exists } from '../linux/files.ts';
 import { explainDeath, explainShellExit } from '../linux/launch.ts';
 import { describePortHolder, findHolder } from '../linux/listeners.ts';
 import { renderNotice } from '../messages/notices.ts';
+import { renderVerbose } from '../messages/verbose.ts';
 import { OutputPipe } from '../pid1/pipe.ts';
 import type { Run } from '../pid1/run.ts';
 import type { Plan, SchedulePlan, ServicePlan } from '../plan/plan.ts';
@@ -38,7 +39,7 @@ const FATAL_MOST = 2;
 
 /** `old`: the keys of the previous supervisor's records. */
 export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<number> = []): Core {
-  const { link, announce, logs, journal, gpus, runs } = parts;
+  const { link, announce, logs, journal, gpus, runs, ownLog } = parts;
   const { clock, handover, debug, err } = parts.request;
   const ended = Promise.withResolvers<End>();
   const end = (found: End) => {
@@ -76,7 +77,10 @@ export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<num
     postponed: (service) => checkpoint.changed(service),
     broken: (event, error) => endBroken(parts, checkpoint, event, error),
     isDropped: own.fatal === null ? null : (event) => isDropped(event, own, parts),
-    trace: debug ? (event, effects, now) => err(renderTrace(event, effects, now)) : null,
+    trace: (event, effects, now) => {
+      if (debug) err(renderTrace(event, effects, now));
+      if (ownLog.isVerbose) for (const line of renderVerbose(event, effects)) ownLog.print(line);
+    },
   });
   gpus.runs = () =>
     [...engine.world.services.keys()].flatMap((name): (readonly [string, Run])[] => {
@@ -126,7 +130,7 @@ function makeExecutor(
 /** Returns the function that reads the configuration again, and applies it to the parts outside the engine. */
 function makeReload(
   engine: Engine,
-  { request, link, gpus, logs, announce, hostNames }: Parts,
+  { request, link, gpus, logs, announce, ownLog, hostNames }: Parts,
   checkpoint: Checkpoint,
   ofRun: (service: ServicePlan) => ServicePlan,
 ): Pick<Core, 'reload' | 'scale'> {
@@ -135,6 +139,7 @@ function makeReload(
     logs.addNames(next.services.map(({ name }) => name));
     hostNames.set(next);
     checkpoint.note({ hosts: hostNames.held });
+    void ownLog.apply(next);
     link.sendStopRules(next);
   };
   const perform = async (how: 'apply' | 'dry-run', scale: NewScale | null) => {

@@ -6,11 +6,11 @@ import { hostsFile } from '../linux/hosts-file.ts';
 import { Pipeline } from '../logs/pipeline.ts';
 import { makeSinks } from '../logs/sinks.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { LogLevel, Plan } from '../plan/plan.ts';
 import type { Handover } from '../platform/handover.ts';
 import { openOutput } from '../platform/output.ts';
 import type { Files, RealClock } from '../ports.ts';
-import { type Announce, makeAnnouncer } from './announcer.ts';
+import { type Announce, OwnLog } from './announcer.ts';
 import { GpuAccess } from './gpu-access.ts';
 import { HostNames } from './hosts.ts';
 import type { Link } from './link.ts';
@@ -19,6 +19,8 @@ export interface UpRequest {
   readonly names: readonly string[];
   /** Whether `--debug` was given: events are traced, and PID 1 does not replace this process if it hangs. */
   readonly debug: boolean;
+  /** The level of `--quiet` or `--verbose`; null: that of the configuration. */
+  readonly level: LogLevel | null;
   readonly handover: Handover;
   readonly files: Files;
   /** Finds the GPUs of the container. */
@@ -37,6 +39,7 @@ export interface Parts {
   readonly journal: Journal;
   readonly runs: RunLog;
   readonly announce: Announce;
+  readonly ownLog: OwnLog;
   readonly gpus: GpuAccess;
   readonly hostNames: HostNames;
 }
@@ -51,13 +54,14 @@ export async function openParts(request: UpRequest, plan: Plan, link: Link): Pro
     (service, text) => announce({ level: 'warn', service, event: 'log-file', text: `log file: ${text}` }),
   );
   const journal = new Journal();
-  const print = await makeAnnouncer(plan, logs, sinks.stderr);
+  const ownLog = new OwnLog({ clock, logs, sink: sinks.stderr, level: request.level });
+  await ownLog.apply(plan);
   const announce: Announce = (announcement) => {
     // The journal is part of the checkpoint. touch() comes first, so that the batch is sent before followers get the event.
     link.pid1.touch();
     journal.add(announcement, clock.wall());
     // Printed after that batch is sent: a successor repeats the announcements of a batch that was not sent.
-    queueMicrotask(() => print(announcement));
+    queueMicrotask(() => ownLog.print(announcement));
   };
   const hostNames = new HostNames(hostsFile(), announce);
   process.once('exit', () => {
@@ -71,6 +75,7 @@ export async function openParts(request: UpRequest, plan: Plan, link: Link): Pro
     journal,
     runs: new RunLog(),
     announce,
+    ownLog,
     gpus: new GpuAccess({ clock, environment: handover.environment, children: link.children }),
     hostNames,
   };

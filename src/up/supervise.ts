@@ -22,7 +22,7 @@ const RELEASE_AFTER = 5_000;
 
 /** Supervises until all services have ended. Never resolves then: PID 1 exits with the container's code, which ends this process. */
 export async function up(request: UpRequest, { plan, doubts }: Prepared): Promise<number> {
-  const { clock, names } = request;
+  const { clock, names, level } = request;
   const taken = checkPorts(request, plan);
   if (taken !== null) return taken;
   const seed = realRandom.seed();
@@ -32,7 +32,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   const parts = await openParts(request, plan, link);
   const refusal = await checkGpus(plan, parts);
   if (refusal !== null) return link.pid1.end(refusal);
-  const core = makeCore(newWorld(plan, seed), parts, { ...FIRST_OWN, names });
+  const core = makeCore(newWorld(plan, seed), parts, { ...FIRST_OWN, names, level });
   reportBugs(parts.announce);
   for (const text of doubts) parts.announce({ level: 'warn', service: null, event: 'doubtful', text });
   parts.hostNames.set(plan);
@@ -55,7 +55,7 @@ export async function continueAsSuccessor(given: UpRequest): Promise<number> {
   const kept = readCheckpoint(records, handover.environment);
   const { plan, seed } = kept.world;
   link.children.inherit(runs, seed);
-  const parts = await openParts({ ...given, names: kept.own.names }, plan, link);
+  const parts = await openParts({ ...given, names: kept.own.names, level: kept.own.level }, plan, link);
   const own = { ...kept.own, history: historyAfter(kept.own.history, handover, clock.wall()) };
   const core = makeCore(kept.world, parts, own, records.keys());
   reportBugs(parts.announce);

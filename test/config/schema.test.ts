@@ -48,6 +48,7 @@ env_file: { path: top.env, required: false }
 groups: [one, two]
 x-anything: { at: all }
 control: { http: { listen: "0.0.0.0:9100", token: { file: /run/secrets/d }, open: [healthz], hosts: [ops.example] } }
+log: { level: warn }
 supervisor: { hung_after: off, stop_wait: 1s, longest_pause: 1s, deaths_starting: 3, deaths_young: 9 }
 defaults: { restart: { policy: on-failure, max: 3, within: 1m, backoff: { initial: 1s, max: 2s, factor: 1.5 } } }
 services:
@@ -75,7 +76,7 @@ services:
     cpus: "0-3,8"
     limits: { nofile: 65536, memlock: unlimited, core: { soft: 0, hard: 1GiB } }
     log:
-      { prefix: false, format: json, when_full: drop, ansi: strip, merge: false, drop: [x], file: { path: a.log, max_size: 1MiB, keep: 3, compress: true } }
+      { prefix: false, format: json, time: true, when_full: drop, ansi: strip, merge: false, drop: [x], file: { path: a.log, max_size: 1MiB, keep: 3, compress: true }, stderr_file: { path: a.err } }
   b:
     command: [run, 1, true]
     group: two

@@ -17,11 +17,13 @@ interface Right {
 const LOG = {
   prefix: true,
   format: 'text',
+  time: false,
   whenFull: 'block',
   ansi: 'keep',
   merge: true,
   drop: [],
   file: null,
+  stderrFile: null,
 } as const;
 
 const RIGHT: readonly Right[] = [
@@ -95,11 +97,13 @@ const RIGHT: readonly Right[] = [
       log: {
         prefix: false,
         format: 'json',
+        time: false,
         whenFull: 'drop',
         ansi: 'strip',
         merge: false,
         drop: ['GET /health'],
         file: null,
+        stderrFile: null,
       },
     },
   },
@@ -110,6 +114,17 @@ const RIGHT: readonly Right[] = [
         ...LOG,
         drop: ['a', 'b+'],
         file: { path: '/app/logs/a.log', maxSize: 1_000_000, keep: 2, compress: true },
+      },
+    },
+  },
+  {
+    write: 'log: { time: true, file: { path: a.log }, stderr_file: { path: /var/a.err, keep: 0 } }',
+    gives: {
+      log: {
+        ...LOG,
+        time: true,
+        file: { path: '/app/a.log', maxSize: 10_485_760, keep: 5, compress: false },
+        stderrFile: { path: '/var/a.err', maxSize: 10_485_760, keep: 0, compress: false },
       },
     },
   },
@@ -421,9 +436,15 @@ services:
     expect(serviceOf('defaults: { command: run }\nservices:\n  a: {}\n').argv[2]).toBe('exec run');
   });
 
-  test('set the format of the supervisor itself', () => {
-    expect(planOf('defaults: { log: { format: json } }\nservices: { a: { command: run } }\n').format).toBe('json');
-    expect(planOf('services: { a: { command: run, log: { format: json } } }\n').format).toBe('text');
+  test("set the format and the time of the supervisor's own lines", () => {
+    expect(planOf('defaults: { log: { format: json } }\nservices: { a: { command: run } }\n').log.format).toBe('json');
+    expect(planOf('services: { a: { command: run, log: { format: json, time: true } } }\n').log).toEqual({
+      level: 'info',
+      format: 'text',
+      time: false,
+    });
+    const text = 'log: { level: warn }\ndefaults: { log: { time: true } }\nservices: { a: { command: run } }\n';
+    expect(planOf(text).log).toEqual({ level: 'warn', format: 'text', time: true });
   });
 
   test('that are invalid are reported once', () => {
@@ -440,7 +461,7 @@ describe('the top level', () => {
       file: '/app/services.yaml',
       exit: 'first',
       stopTimeout: 9000,
-      format: 'text',
+      log: { level: 'info', format: 'text', time: false },
     });
   });
 

@@ -55,6 +55,29 @@ test('a log file has every line without the prefix, and its folder is created', 
   expect(text.replace('to stderr\n', '')).toBe(numbered(0, 500));
 });
 
+test('log.stderr_file has the lines of standard error, rotated by its own size, and log.time their time', async () => {
+  const log = {
+    time: true,
+    file: { path: 'logs/a.log' },
+    stderr_file: { path: 'logs/a.err', max_size: '1KB', keep: 99 },
+  };
+  await using run = await up({ services: { a: played({ log }) } }, { leaves: ['logs'] });
+  const a = await run.puppet('a');
+  await a.write(1, 'to stdout\n');
+  await a.write(2, numbered(0, 100));
+  await run.line(/^a +\| \d{4}-\d\d-\d\dT[\d:.]{12}Z to stdout$/);
+  await run.line(/^a +\| \S+Z line 99$/);
+  await a.exit(0);
+  await run.ends(0);
+  const times = /^\d{4}-\d\d-\d\dT[\d:.]{12}Z /gm;
+  const read = (name: string) => readFileSync(join(run.folder, 'logs', name), 'utf8');
+  expect(read('a.log')).toMatch(/^\S+Z to stdout\n$/);
+  const rotated = readdirSync(join(run.folder, 'logs')).filter((name) => name.startsWith('a.err.'));
+  expect(rotated.length).toBeGreaterThan(2);
+  const all = [...rotated.map((_, at) => read(`a.err.${rotated.length - at}`)), read('a.err')].join('');
+  expect(all.replaceAll(times, '')).toBe(numbered(0, 100));
+});
+
 for (const compress of [false, true]) {
   test(`a log file is rotated by size without torn or lost lines${compress ? ', and compressed' : ''}`, async () => {
     const file = { path: 'logs/a.log', max_size: '2KB', keep: 50, compress };

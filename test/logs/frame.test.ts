@@ -22,6 +22,16 @@ describe('text', () => {
     );
   });
 
+  test('has the time after the prefix, also that of a later line', () => {
+    let now = Date.UTC(2026, 0, 31, 12);
+    const frame = new TextFrame('a | ', new BufferPool(), () => now);
+    const first = framed(frame, ['one', 'two']);
+    now += 1;
+    expect(first + framed(frame, ['three'])).toBe(
+      'a | 2026-01-31T12:00:00.000Z one\na | 2026-01-31T12:00:00.000Z two\na | 2026-01-31T12:00:00.001Z three\n',
+    );
+  });
+
   test('has a mark at the end of each piece of a line except the last', () => {
     expect(framed(new TextFrame('a | ', new BufferPool()), [{ text: 'xx', cut: true }, 'yy'])).toBe(
       'a | xx [...]\na | yy\n',

@@ -12,11 +12,13 @@ import type { Clock } from '../../src/ports.ts';
 const STYLE: LogStyle = {
   prefix: true,
   format: 'text',
+  time: false,
   whenFull: 'block',
   ansi: 'keep',
   merge: true,
   drop: [],
   file: null,
+  stderrFile: null,
 };
 const WATCHER: Watcher = { patterns: new Map(), matched: () => undefined, progressed: null };
 
@@ -229,6 +231,17 @@ describe('streams that always have bytes', () => {
     for (const source of sources) source.over = true;
     stdout.limited = false;
     stdout.admit(1);
+  });
+});
+
+describe('log.time', () => {
+  test('is before each line of the output; `logs` and the post-mortem have the time of a line themselves', async () => {
+    const { pipeline, stdout } = rig('a');
+    pipeline.attach('a', { ...STYLE, time: true }, new Said('one\ntwo\n'), new Said(), WATCHER);
+    await pipeline.drained();
+    const time = '1970-01-01T00:00:00.000Z';
+    expect(stdout.lines).toEqual([`a         | ${time} one`, `a         | ${time} two`]);
+    expect(pipeline.tailOfRun('a', 9)).toEqual(['one', 'two']);
   });
 });
 

@@ -406,7 +406,7 @@ services.yaml:4:27: error: \`log\` must be a map, not "/log/a, b.log"
 services.yaml:5:27: error: \`log\` must be a map, not "loud"
    5 |   d: { command: run, log: loud, hooks: }
      |                           ~~~~
-     help: known here: prefix, format, when_full, ansi, merge, drop, file
+     help: known here: prefix, format, time, when_full, ansi, merge, drop, file, stderr_file
 services.yaml:5:40: error: \`hooks\` is empty: it must be a map
    5 |   d: { command: run, log: loud, hooks: }
      |                                        ~

@@ -66,6 +66,36 @@ services.yaml:2:28: note: \`a\` has it here
 `,
   },
   {
+    title: 'two streams of one service in one log file are an error with the fix',
+    file: `
+services:
+  a: { command: run, log: { file: { path: logs/a.log }, stderr_file: { path: ./logs/a.log } } }
+`,
+    says: `
+services.yaml:2:78: error: \`file\` and \`stderr_file\` of \`a\` are the same log file logs/a.log
+   2 |   a: { command: run, log: { file: { path: logs/a.log }, stderr_file: { path: ./logs/a.log } } }
+     |                                                                              ~~~~~~~~~~~~
+     help: leave \`stderr_file\` out: \`file\` then receives both streams
+`,
+  },
+  {
+    title: "fields of a service's log are not fields of the supervisor's",
+    file: `
+log: { format: json, level: loud }
+services:
+  a: { command: run }
+`,
+    says: `
+services.yaml:1:8: error: unknown key \`format\` in \`log\`
+   1 | log: { format: json, level: loud }
+     |        ~~~~~~
+     help: it is about the output of services: write it under \`defaults.log\`, or in each service
+services.yaml:1:29: error: \`level\` must be \`debug\`, \`info\`, \`warn\` or \`error\`, not "loud"
+   1 | log: { format: json, level: loud }
+     |                             ~~~~
+`,
+  },
+  {
     title: "Compose's form of a dependency is translated",
     file: `
 services:
