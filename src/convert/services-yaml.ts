@@ -53,6 +53,7 @@ const NESTED: Readonly<Record<string, Fields>> = {
   stop: STOP,
   log: LOG,
   'log.file': LOG_FILE,
+  'log.stderr_file': LOG_FILE,
   hooks: HOOKS,
   'hooks.before_start': HOOK,
   'hooks.after_ready': HOOK,

@@ -91,6 +91,8 @@ const RUNS_ONCE = lost(
   'start its container from cron or a timer of the machine',
 );
 
+const NO_LOG_FILE = lost('the engine writes the logs', 'let the program write the file, or collect the logs');
+
 /** Of most fields nothing depends on the engine. */
 export const PER_SERVICE: Rules = {
   max_memory: lost('no engine restarts a container for its memory', 'limit the memory of its container'),
@@ -146,11 +148,14 @@ export const PER_SERVICE: Rules = {
   'log.prefix': 'kept',
   'log.format': ({ config }) =>
     config.log.format === 'json' ? lost('the engine stores the lines as they are', 'use its log driver') : null,
+  'log.time': ({ config }) =>
+    config.log.time ? lost('the engine stores the lines as they are', 'let it print times: `logs --timestamps`') : null,
   'log.merge': lost('the engine stores the lines as they are'),
   'log.when_full': lost('the engine decides what happens when its log is full'),
   'log.ansi': lost('the engine stores the lines as they are'),
   'log.drop': lost('the engine drops no lines', 'drop them where the logs are collected'),
-  'log.file': lost('the engine writes the logs', 'let the program write the file, or collect the logs'),
+  'log.file': NO_LOG_FILE,
+  'log.stderr_file': NO_LOG_FILE,
   'restart.within': lost('the engine counts restarts in its own way'),
   'restart.backoff': lost('the engine has waiting times of its own between restarts'),
   env_inherit: ({ config }) =>
@@ -171,6 +176,7 @@ export const PER_SERVICE_TOP: Rules = {
   defaults: 'kept',
   services: 'kept',
   hosts: 'kept',
+  log: lost('svc-super does not run in the output'),
   control: lost('svc-super does not run in the output', "use the engine's own commands"),
 };
 

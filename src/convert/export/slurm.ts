@@ -13,6 +13,8 @@ import { reportOutside, reportRepeated } from './whole.ts';
 /** Between SIGTERM and SIGKILL after scancel, by default (slurm.conf(5), KillWait). */
 const KILL_WAIT_SECONDS = 30;
 
+const READ_ONLY = look('the image is read-only', 'write to a folder that is bound: `--bind DIR`');
+
 /** Any other field works as in any container. */
 const LIMITED: Rules = {
   user: lost('Apptainer runs everything as the user of the job', 'remove it'),
@@ -20,7 +22,8 @@ const LIMITED: Rules = {
   oom_score_adj: ({ config }) =>
     (config.oom_score_adj ?? 0) < 0 ? lost('a user may only raise it', 'remove it') : null,
   cpus: changed('the numbers are those of the node, and Slurm gives the job processors of its choice', 'remove it'),
-  'log.file': look('the image is read-only', 'write to a folder that is bound: `--bind DIR`'),
+  'log.file': READ_ONLY,
+  'log.stderr_file': READ_ONLY,
 };
 
 export const exportSlurm: Exporter = (source, options, reporter) => {

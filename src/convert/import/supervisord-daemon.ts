@@ -15,7 +15,6 @@ const LOST: Readonly<Record<string, string>> = {
   logfile: 'the events of svc-super itself are printed',
   logfile_maxbytes: 'the events of svc-super itself are printed',
   logfile_backups: 'the events of svc-super itself are printed',
-  loglevel: 'svc-super has no log levels',
   childlogdir: 'output is printed, not kept in temporary files',
   nocleanup: 'there are no temporary log files',
   identifier: '`name` is only shown in `status`',
@@ -55,6 +54,7 @@ export function importDaemon(daemon: IniSection, draft: FileDraft, report: Repor
     else if (name === 'user' && !/^(?:root|0)$/.test(text)) defaults.user = text;
     else if (name === 'user')
       report.lost(where, what, 'services run as the user of the container', 'root is the usual one');
+    else if (name === 'loglevel') importLevel(text, draft, report, key);
     else if (name === 'strip_ansi') importStripAnsi(text, defaults, report, key);
     else if (name === 'minfds') {
       const count = readInteger(text);
@@ -73,6 +73,27 @@ function importEnvironment(text: string, draft: FileDraft, report: Report, { whe
   if (read.ok)
     draft.top.env = Object.fromEntries([...read.pairs].map(([name, value]) => [name, fromMarks(value).text]));
   else report.look(where, 'environment of [supervisord]', `supervisord refuses it: ${read.why}`, 'it is left out');
+}
+
+/** Levels of supervisord, and those of svc-super. */
+const LEVELS: Readonly<Record<string, string>> = {
+  critical: 'error',
+  error: 'error',
+  warn: 'warn',
+  info: 'info',
+  debug: 'debug',
+  trace: 'debug',
+  blather: 'debug',
+};
+
+function importLevel(text: string, draft: FileDraft, report: Report, { where }: IniKey): void {
+  const level = LEVELS[text.toLowerCase()];
+  const what = 'loglevel of [supervisord]';
+  if (level === undefined) report.look(where, what, 'supervisord refuses the value', 'it is left out');
+  else {
+    draft.top.log = { level };
+    if (level !== text.toLowerCase()) report.changed(where, what, `the nearest level of svc-super is \`${level}\``);
+  }
 }
 
 function importStripAnsi(text: string, defaults: Record<string, Value>, report: Report, { where }: IniKey): void {

@@ -1,5 +1,5 @@
-// Log files of a program of supervisord.conf as `log` of a service. Knows that svc-super always prints a service's output,
-// writes both streams into one file, and keeps them apart on its own standard output and error.
+// Log files of a program of supervisord.conf as `log` of a service. Knows that svc-super always prints a service's output, and
+// keeps the two streams apart on its own standard output and error.
 
 import { writeSize } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
@@ -14,6 +14,8 @@ const DEFAULT_BACKUPS = 10;
 /** The number of a copy. */
 const NUMBER = `\${SVC_REPLICA}`;
 
+type LogFileDraft = Readonly<Record<'path' | 'max_size', string>> & { readonly keep: number };
+
 type Target =
   | { readonly kind: 'console' | 'none' | 'auto' | 'syslog' }
   | { readonly kind: 'file'; readonly path: string };
@@ -26,49 +28,65 @@ function targetOf(reader: ProgramReader, key: string): Target {
   return NONE.test(path) ? { kind: 'none' } : { kind: 'file', path };
 }
 
-/** Writes `log` of a service. `hasCopies`: its file needs the number of the copy. */
+/** Writes `log` of a service. `hasCopies`: its files need the number of the copy. */
 export function importLogs(reader: ProgramReader, fields: ServiceDraft['fields'], hasCopies: boolean): void {
   const out = targetOf(reader, 'stdout_logfile');
-  const redirected = reader.boolean('redirect_stderr') === true;
-  const err = redirected ? out : targetOf(reader, 'stderr_logfile');
-  if (redirected) {
-    const why = 'the two streams are printed on standard output and standard error; a log file gets both';
-    reader.context.report.once('redirect', reader.where('redirect_stderr'), 'redirect_stderr', why);
-    if (reader.key('stderr_logfile') !== undefined)
-      reader.note('lost', 'stderr_logfile', 'redirect_stderr overrides it');
-  }
+  const isRedirected = reader.boolean('redirect_stderr') === true;
+  const err = isRedirected ? out : targetOf(reader, 'stderr_logfile');
+  if (isRedirected) reportRedirection(reader);
   if (out.kind === 'none' && err.kind === 'none') {
     fields.log = { drop: '.*' };
     reportRotation(reader, ['stdout', 'stderr'], 'it has no log file');
     return;
   }
-  const file = out.kind === 'file' ? out : err.kind === 'file' ? err : null;
-  const stream = out.kind === 'file' ? 'stdout' : 'stderr';
-  if (file !== null) {
-    const path = hasCopies && !file.path.includes(NUMBER) ? `${file.path}.${NUMBER}` : file.path;
-    fields.log = { file: { path, ...rotationOf(reader, stream) } };
-    if (path !== file.path) reader.note('changed', `${stream}_logfile`, 'each copy has a file of its own');
-    const why = 'the output is also printed by svc-super, and the file gets both streams';
-    reader.context.report.once('logfile', reader.where(`${stream}_logfile`), `${stream}_logfile`, why);
-  }
-  reportOther(reader, out, err, redirected);
-  reportRotation(
-    reader,
-    file === null ? ['stdout', 'stderr'] : [stream === 'stdout' ? 'stderr' : 'stdout'],
-    'it has no log file',
-  );
+  const file = out.kind === 'file' ? fileOf(reader, 'stdout', out.path, hasCopies) : null;
+  // Without a file of its own, standard error goes to that of standard output.
+  const hasOwn = err.kind === 'file' && (out.kind !== 'file' || err.path !== out.path);
+  const stderrFile = hasOwn ? fileOf(reader, 'stderr', err.path, hasCopies) : null;
+  if (file !== null || stderrFile !== null)
+    fields.log = { ...(file !== null && { file }), ...(stderrFile !== null && { stderr_file: stderrFile }) };
+  reportPrinted(reader, file, stderrFile, err);
+  reportOther(reader, out, err, isRedirected);
+  const without = [...(file === null ? ['stdout'] : []), ...(stderrFile === null ? ['stderr'] : [])];
+  const hasFile = without.length < 2;
+  reportRotation(reader, without, hasFile ? 'it has no log file of its own' : 'it has no log file');
 }
 
-function reportOther(reader: ProgramReader, out: Target, err: Target, redirected: boolean): void {
-  if (out.kind === 'file' && err.kind === 'file' && err.path !== out.path) {
-    reader.note('lost', 'stderr_logfile', 'a service has one log file, which gets both streams');
-  }
+function reportRedirection(reader: ProgramReader): void {
+  const why = 'the two streams are printed on standard output and standard error; a log file gets both';
+  reader.context.report.once('redirect', reader.where('redirect_stderr'), 'redirect_stderr', why);
+  if (reader.key('stderr_logfile') !== undefined) reader.note('lost', 'stderr_logfile', 'redirect_stderr overrides it');
+}
+
+function fileOf(reader: ProgramReader, stream: 'stdout' | 'stderr', given: string, hasCopies: boolean): LogFileDraft {
+  const path = hasCopies && !given.includes(NUMBER) ? `${given}.${NUMBER}` : given;
+  if (path !== given) reader.note('changed', `${stream}_logfile`, 'each copy has a file of its own');
+  return { path, ...rotationOf(reader, stream) };
+}
+
+/** Reports once that files are not all that receives the output. */
+function reportPrinted(
+  reader: ProgramReader,
+  file: LogFileDraft | null,
+  stderrFile: LogFileDraft | null,
+  err: Target,
+): void {
+  const { report } = reader.context;
+  const key = file === null ? 'stderr_logfile' : 'stdout_logfile';
+  const where = reader.where(key);
+  if (file !== null && stderrFile === null && err.kind !== 'file')
+    report.once('logfile-both', where, key, 'the output is also printed by svc-super, and the file gets both streams');
+  else if (file !== null || stderrFile !== null)
+    report.once('logfile', where, key, 'the output is also printed by svc-super');
+}
+
+function reportOther(reader: ProgramReader, out: Target, err: Target, isRedirected: boolean): void {
   for (const [stream, target] of [
     ['stdout', out],
     ['stderr', err],
   ] as const) {
     const key = `${stream}_logfile`;
-    if (redirected && stream === 'stderr') continue;
+    if (isRedirected && stream === 'stderr') continue;
     if (target.kind === 'none')
       reader.note('changed', key, 'this stream is printed', 'drop lines of it with `log.drop`');
     if (target.kind === 'auto') reader.note('changed', key, 'this stream is printed, not kept in a temporary file');

@@ -217,3 +217,25 @@ test('memmon of superlance: the report names the field that does the same', asyn
     'Write `max_memory: 200MiB` in web, `max_memory: 2GiB` in all',
   );
 });
+
+test('log files of both streams, and the level, are carried over with their rotation', async () => {
+  const result = await importText(
+    'supervisord',
+    '[supervisord]\nloglevel=trace\n[program:a]\ncommand=/bin/a\nstdout_logfile=/l/a.log\n' +
+      'stderr_logfile=/l/a.err\nstderr_logfile_maxbytes=2MB\nstderr_logfile_backups=3\n' +
+      '[program:b]\ncommand=/bin/b\nnumprocs=2\nprocess_name=b_%(process_num)d\nstderr_logfile=/l/b.err\n',
+  );
+  const plan = planOf(result.ok ? result.text : '');
+  expect(plan.log.level).toBe('debug');
+  const logs = plan.services.map(({ log }) => [log.file, log.stderrFile]);
+  const file = (path: string, maxSize: number, keep: number) => ({ path, maxSize, keep, compress: false });
+  const usual = 50 * 2 ** 20;
+  expect(logs).toEqual([
+    [file('/l/a.log', usual, 10), file('/l/a.err', 2 * 2 ** 20, 3)],
+    [null, file('/l/b.err.0', usual, 10)],
+    [null, file('/l/b.err.1', usual, 10)],
+  ]);
+  const findings = lines(result.ok ? result.findings : []).join('\n');
+  expect(findings).not.toContain('one log file');
+  expect(findings).toContain('loglevel of [supervisord]: the nearest level of svc-super is `debug`');
+});
