@@ -1,9 +1,12 @@
 // The control API under load, on the built binary: status requests during a loop of restarts, followers of a flood of lines,
-// and the duration of `svc-super status`. `bun bench/control.ts [requests|followers|command]...`; prints figures only.
+// the duration of `svc-super status`, and the cost of the dashboard. `bun bench/control.ts [requests|followers|command|dashboard]...`;
+// prints figures only.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Page } from '../test/helpers/chromium.ts';
+import { freePort } from '../test/helpers/free-port.ts';
 import { supervisorOf } from '../test/helpers/namespaces.ts';
 
 const binary = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../dist/svc-super');
@@ -18,10 +21,10 @@ interface Supervisor {
   stop(): Promise<{ readonly code: number; readonly took: number }>;
 }
 
-async function begin(name: string, services: object): Promise<Supervisor> {
+async function begin(name: string, services: object, more: object = {}): Promise<Supervisor> {
   const file = join(folder, `${name}.yaml`);
   const socket = join(folder, `${name}.sock`);
-  writeFileSync(file, JSON.stringify({ services }));
+  writeFileSync(file, JSON.stringify({ ...more, services }));
   const env = { PATH: process.env.PATH ?? '', SVC_SUPER_SOCKET: socket };
   const child = Bun.spawn([binary, 'up', '-f', file], { env, stdio: ['ignore', 'ignore', 'ignore'] });
   for (;;) {
@@ -180,7 +183,72 @@ async function command(): Promise<void> {
   await supervisor.stop();
 }
 
-const ALL = { requests, followers, command };
+/** Seconds of each measurement of `dashboard`. */
+const SECONDS = Number(process.env.BENCH_SECONDS ?? 30);
+/** USER_HZ, in which /proc counts (proc_pid_stat(5)). */
+const TICKS = 100;
+
+/** Processor time of the supervisor so far, seconds. */
+function processorTime(pid1: number): number {
+  const text = readFileSync(`/proc/${supervisorOf(pid1)}/stat`, 'latin1');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+/** Processor time of the supervisor for a minute of this, seconds. */
+async function costOf(pid1: number, work: () => Promise<void> = () => Bun.sleep(SECONDS * 1_000)): Promise<number> {
+  const [from, began] = [processorTime(pid1), performance.now()];
+  await work();
+  return ((processorTime(pid1) - from) / (performance.now() - began)) * 60_000;
+}
+
+/** The dashboard beside an idle supervisor, and beside a client that requests the state once a second. */
+async function dashboard(): Promise<void> {
+  const names = Array.from({ length: 50 }, (_, at) => `service-${at}`);
+  const services = Object.fromEntries(names.map((name) => [name, { command: ['sleep', '1000'] }]));
+  const settled = () => Bun.sleep(8_000);
+  const plain = await begin('plain', services);
+  await settled();
+  const without = { memory: sizeOf(plain.pid).memory, cost: await costOf(plain.pid) };
+  await plain.stop();
+  const port = await freePort();
+  const { pid, socket, stop } = await begin('dashboard', services, { control: { http: { listen: port } } });
+  await settled();
+  const idle = { memory: sizeOf(pid).memory, cost: await costOf(pid) };
+  let bytes = 0;
+  const polled = await costOf(pid, async () => {
+    for (let at = 0; at < SECONDS; at += 1) {
+      const response = await fetch('http://svc-super/v1/status', { unix: socket } as RequestInit);
+      bytes += (await response.arrayBuffer()).byteLength;
+      await Bun.sleep(1_000);
+    }
+  });
+  const polledMemory = sizeOf(pid).memory;
+  await using page = await Page.open();
+  await page.goto(`http://127.0.0.1:${port}/`);
+  await page.sees('the services', "document.querySelectorAll('#services tr[data-service]').length === 50");
+  await Bun.sleep(5_000);
+  const before = page.received;
+  const open = await costOf(pid);
+  const received = page.received - before;
+  const seconds = (value: number) => `${value.toFixed(2)} s/min`;
+  const times = (value: number, of: number) => `${(value / of).toFixed(2)} times`;
+  say(`50 services, ${SECONDS} s each; processor time is that of the supervisor, memory that of both processes`);
+  say(`  without control.http: ${seconds(without.cost)}, ${without.memory.toFixed(1)} MiB`);
+  say(
+    `  with it, no page open: ${seconds(idle.cost)}, ${idle.memory.toFixed(1)} MiB (${times(idle.memory, without.memory)})`,
+  );
+  say(
+    `  a client that requests the state once a second: ${seconds(polled)}, ${(bytes / SECONDS / 1_024).toFixed(1)} KiB/s, ${polledMemory.toFixed(1)} MiB`,
+  );
+  say(
+    `  the dashboard open: ${seconds(open)} (${times(open, polled)} that client), ${(received / SECONDS / 1_024).toFixed(1)} KiB/s ` +
+      `(${times(received, bytes)}), ${sizeOf(pid).memory.toFixed(1)} MiB`,
+  );
+  await stop();
+}
+
+const ALL = { requests, followers, command, dashboard };
 const wanted = process.argv.slice(2).filter((name): name is keyof typeof ALL => Object.hasOwn(ALL, name));
 try {
   for (const name of wanted.length > 0 ? wanted : (Object.keys(ALL) as (keyof typeof ALL)[])) await ALL[name]();

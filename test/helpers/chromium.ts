@@ -42,6 +42,8 @@ interface Message {
 export class Page {
   /** Problems of the page: errors, refused resources, violations of its policy. */
   readonly complaints: string[] = [];
+  /** Bytes of bodies that the page has received. */
+  received = 0;
   readonly #folder = mkdtempSync(join(tmpdir(), 'chromium-'));
   readonly #child: Bun.Subprocess;
   readonly #answers = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
@@ -87,6 +89,8 @@ export class Page {
       this.#answers.delete(id);
       if (error === undefined) waiting?.resolve(result);
       else waiting?.reject(new Error(error.message));
+    } else if (method === 'Network.dataReceived') {
+      this.received += Number(params?.dataLength);
     } else if (method === 'Runtime.exceptionThrown' || method === 'Log.entryAdded') {
       this.complaints.push(JSON.stringify(params?.exceptionDetails ?? params?.entry));
     }
