@@ -150,7 +150,7 @@ test('four services flood a stalled reader: they are slowed down, everything els
   await other.respond(200, 'now');
   await run.state('probed', 'ready');
   await other.orphans(50);
-  await until('the orphans to be reaped', () => run.ps().every(({ state }) => state !== 'Z'));
+  await until('the orphans to be reaped', () => writers().length === 4 && run.ps().every(({ state }) => state !== 'Z'));
   expect(run.memory('RssAnon')).toBeLessThan(64 * MiB);
   await other.trap('TERM');
   run.signal('SIGTERM');
