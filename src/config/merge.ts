@@ -1,6 +1,7 @@
 // Merges the trees of several files: later files add services and change fields. The rules are those of Compose: a value
 // replaces, maps merge, lists are appended, commands are replaced; `!reset` removes and `!override` replaces. Two files of
 // which neither includes the other must not give one field two values.
+import { PROBE_KINDS } from './probe-schema.ts';
 import type { Reading } from './reading.ts';
 import { type ListNode, type MapEntry, type MapNode, type Node, partAt, type Span } from './tree.ts';
 
@@ -192,7 +193,6 @@ function toMap(list: ListNode, toValue: (item: Node) => Node): Node {
   return { kind: 'map', entries: new Map(entries.filter((one) => one !== null)), start: list.start, end: list.end };
 }
 
-const KINDS = ['http', 'tcp', 'exec', 'log', 'file', 'notify'];
 const WISHES = ['count', 'devices', 'share'];
 
 /** Keys of which a map has one only. */
@@ -201,9 +201,13 @@ function alternativesOf(place: Place): readonly string[] {
   if (first !== 'service') return [];
   if (place.length === 1) return ['port', 'ports'];
   if (field === 'gpus') return place.length === 2 ? WISHES : [];
-  if (field === 'ready' || field === 'live') return place.length === 2 ? KINDS : [];
+  if (field === 'ready' || field === 'live') return place.length === 2 ? PROBE_KINDS : [];
   if (field !== 'hooks' || third !== 'before_stop') return [];
-  return place.length === 3 ? ['command', 'wait_for'] : place[3] === 'wait_for' && place.length === 4 ? KINDS : [];
+  return place.length === 3
+    ? ['command', 'wait_for']
+    : place[3] === 'wait_for' && place.length === 4
+      ? PROBE_KINDS
+      : [];
 }
 
 /** A later file that gives one of several alternatives removes the others of earlier files. */

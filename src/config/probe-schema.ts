@@ -121,7 +121,8 @@ export const PROBE = {
   ),
 } as const;
 
-const PROBE_KINDS = ['http', 'tcp', 'exec', 'log', 'file', 'notify'] as const;
+/** A probe has exactly one of these keys. */
+export const PROBE_KINDS = ['http', 'tcp', 'exec', 'log', 'file', 'notify'] as const;
 export type ProbeConfig = Given<typeof PROBE>;
 
 const PROBE_ELSEWHERE = {

@@ -1,5 +1,6 @@
 // The page of one service as JSON: its command, environment, ports, probes and runs. Hides the values of secrets. Pure.
 import type { Millis, Plan, Probe, ServicePlan } from '../plan/plan.ts';
+import { describeTarget } from '../plan/probes.ts';
 import { allEdges } from '../plan/stages.ts';
 import type { PastRun } from './run-log.ts';
 import type { LastAttempt } from './source.ts';
@@ -122,7 +123,7 @@ function probesOf(plan: ServicePlan, use: 'ready' | 'live', attempts: readonly L
     return {
       use,
       kind: probe.kind,
-      target: hidePasswords(targetOf(probe)),
+      target: hidePasswords(describeTarget(probe)),
       interval_seconds: probe.interval / 1_000,
       timeout_seconds: probe.timeout / 1_000,
       last:
@@ -131,25 +132,6 @@ function probesOf(plan: ServicePlan, use: 'ready' | 'live', attempts: readonly L
           : { time: toTime(last.at), result: last.result, text: last.detail, seconds: toSeconds(last.took) },
     };
   });
-}
-
-function targetOf(probe: Probe): string {
-  switch (probe.kind) {
-    case 'http':
-      return `${probe.method} ${probe.scheme}://${probe.socket ?? `${probe.host}:${probe.port}`}${probe.path}`;
-    case 'tcp':
-      return probe.socket ?? `${probe.host}:${probe.port}`;
-    case 'exec':
-      return probe.argv.join(' ');
-    case 'log':
-      return probe.pattern;
-    case 'file':
-      return probe.path;
-    case 'notify':
-      return probe.fd === null ? 'READY=1 on NOTIFY_SOCKET' : `a line on descriptor ${probe.fd}`;
-    default:
-      return probe satisfies never;
-  }
 }
 
 function describeRestart({ restart: { policy, max, within } }: ServicePlan): string {

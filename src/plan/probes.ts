@@ -89,3 +89,23 @@ function missingPort(service: ServiceConfig, path: Path, problems: Problems): nu
   }
   return 0;
 }
+
+/** What a probe asks, for users: `GET http://127.0.0.1:8000/health`. May have a password in it. */
+export function describeTarget(probe: Probe): string {
+  switch (probe.kind) {
+    case 'http':
+      return `${probe.method} ${probe.scheme}://${probe.socket ?? `${probe.host}:${probe.port}`}${probe.path}`;
+    case 'tcp':
+      return probe.socket ?? `${probe.host}:${probe.port}`;
+    case 'exec':
+      return probe.argv.join(' ');
+    case 'log':
+      return probe.pattern;
+    case 'file':
+      return probe.path;
+    case 'notify':
+      return probe.fd === null ? 'READY=1 on NOTIFY_SOCKET' : `a line on descriptor ${probe.fd}`;
+    default:
+      return probe satisfies never;
+  }
+}
