@@ -56,7 +56,7 @@ async function run(handover: Handover): Promise<number | Supervision> {
   const request = { handover, files: realFiles, gpus, version, clock, err, exit };
   if (role === 'supervise' && handover.restarts > 0) {
     const debug = argv.includes('--debug');
-    return { request: { ...request, names: [], debug, level: null }, prepared: null };
+    return { request: { ...request, names: [], debug, level: null, pidFile: null }, prepared: null };
   }
   const found: Supervision[] = [];
   const up: CommandContext['up'] = async (files, { profiles, ...options }) => {

@@ -40,6 +40,18 @@ export interface ConfigurationFiles {
   readonly more: readonly string[];
 }
 
+/** The options of `up`. */
+export interface UpOptions {
+  /** Only these services and their dependencies; empty: all. */
+  readonly names: readonly string[];
+  readonly profiles: readonly string[];
+  readonly debug: boolean;
+  /** The level of `--quiet` or `--verbose`; null: that of the configuration. */
+  readonly level: LogLevel | null;
+  /** Absolute path of the file for the number of PID 1; null: none. */
+  readonly pidFile: string | null;
+}
+
 export interface CommandContext {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: LoadInput['files'];
@@ -84,15 +96,6 @@ export interface CommandContext {
   inspectBuild(plan: Plan): Promise<readonly PreflightFinding[]>;
   /** Reads the configuration; supervision begins after the command has returned. */
   up(files: ConfigurationFiles, options: UpOptions): Promise<number>;
-}
-
-/** The command line of `up`. */
-export interface UpOptions {
-  readonly names: readonly string[];
-  readonly profiles: readonly string[];
-  readonly debug: boolean;
-  /** The level of `--quiet` or `--verbose`; null: that of the configuration. */
-  readonly level: LogLevel | null;
 }
 
 /** What a word on the command line is, for completion: a name that the supervisor is asked for, or one of a list. */

@@ -26,6 +26,8 @@ export interface Own {
   readonly names: readonly string[];
   /** The level of `--quiet` or `--verbose`; null: that of the configuration. */
   readonly level: LogLevel | null;
+  /** The file that the first supervisor has created for the number of PID 1; null: none. */
+  readonly pidFile: string | null;
   /** Whether a write to standard output or standard error may have ended within a line. */
   readonly isTorn: { readonly stdout: boolean; readonly stderr: boolean };
   /** What must be removed from /etc/hosts at the end. */
@@ -50,6 +52,7 @@ export interface Own {
 export const FIRST_OWN: Own = {
   names: [],
   level: null,
+  pidFile: null,
   isTorn: { stdout: false, stderr: false },
   hosts: 'nothing',
   oomBefore: null,

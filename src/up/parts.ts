@@ -21,6 +21,8 @@ export interface UpRequest {
   readonly debug: boolean;
   /** The level of `--quiet` or `--verbose`; null: that of the configuration. */
   readonly level: LogLevel | null;
+  /** Absolute path of the file for the number of PID 1; null: none, or this process is a successor. */
+  readonly pidFile: string | null;
   readonly handover: Handover;
   readonly files: Files;
   /** Finds the GPUs of the container. */

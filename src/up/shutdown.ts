@@ -49,6 +49,8 @@ export async function shutDown(end: End, core: Core, parts: Parts, control: Clos
     },
     () => checkpoint.note({ isPostmortemPrinted: true }),
   );
+  const { pidFile } = checkpoint.own;
+  if (pidFile !== null) (await import('../linux/pid-file.ts')).removePidFile(pidFile, parts.request.handover.pid1);
   return link.pid1.end(end.code);
 }
 

@@ -10,6 +10,8 @@ import { findTakenPorts } from './ports.ts';
 
 /** Exit code if a port is taken: at the start, and later if a service ends the container because of that. */
 const PORT_TAKEN = 1;
+/** Exit code if `--pid-file` cannot be written, or names another process that is alive. */
+const PID_FILE_UNWRITTEN = 1;
 /** The longest time that one turn of the event loop spends on missing programs, milliseconds. */
 const SEARCH_SLICE = 5;
 
@@ -42,6 +44,15 @@ export async function checkGpus(
   if (refusal === null) return null;
   err(`svc-super: ${printable(refusal.text)}; nothing was started\n`);
   return refusal.code;
+}
+
+/** Writes the file of `--pid-file`. Reports why that is not possible, and returns the exit code then; null if it is written. */
+export async function writePidFile(path: string, { err, handover }: UpRequest): Promise<number | null> {
+  const { createPidFile } = await import('../linux/pid-file.ts');
+  const why = createPidFile(path, handover.pid1);
+  if (why === null) return null;
+  err(`svc-super: cannot write --pid-file ${printable(path)}: ${printable(why)}; nothing was started\n`);
+  return PID_FILE_UNWRITTEN;
 }
 
 /** Reports missing programs of services that start later. */

@@ -14,7 +14,7 @@ import { watchMemory } from './memory-watch.ts';
 import { openParts, type Parts, type UpRequest } from './parts.ts';
 import { shutDown } from './shutdown.ts';
 import { passSignals } from './signals.ts';
-import { checkGpus, checkPorts, warnOfMissingPrograms } from './start-checks.ts';
+import { checkGpus, checkPorts, warnOfMissingPrograms, writePidFile } from './start-checks.ts';
 import { adopt, historyAfter, takenOver } from './succession.ts';
 
 /** Time until memory is released: most services have been started by then, milliseconds. */
@@ -22,7 +22,7 @@ const RELEASE_AFTER = 5_000;
 
 /** Supervises until all services have ended. Never resolves then: PID 1 exits with the container's code, which ends this process. */
 export async function up(request: UpRequest, { plan, doubts }: Prepared): Promise<number> {
-  const { clock, names, level } = request;
+  const { clock, names, level, pidFile } = request;
   const taken = checkPorts(request, plan);
   if (taken !== null) return taken;
   const seed = realRandom.seed();
@@ -32,7 +32,9 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   const parts = await openParts(request, plan, link);
   const refusal = await checkGpus(plan, parts);
   if (refusal !== null) return link.pid1.end(refusal);
-  const core = makeCore(newWorld(plan, seed), parts, { ...FIRST_OWN, names, level });
+  const unwritten = pidFile === null ? null : await writePidFile(pidFile, request);
+  if (unwritten !== null) return link.pid1.end(unwritten);
+  const core = makeCore(newWorld(plan, seed), parts, { ...FIRST_OWN, names, level, pidFile });
   reportBugs(parts.announce);
   for (const text of doubts) parts.announce({ level: 'warn', service: null, event: 'doubtful', text });
   parts.hostNames.set(plan);

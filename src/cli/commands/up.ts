@@ -1,11 +1,15 @@
 // `up`: starts the services. Supervision begins after the command has returned.
-import { type Command, EXIT } from '../command.ts';
+import { resolve } from '../../paths.ts';
+import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { requireConfiguration } from '../config-file.ts';
 import { FILE_FLAG, PROFILE_FLAG } from '../flags.ts';
+import { reportUsage } from '../request.ts';
+
+const USAGE = 'svc-super [up] [-f FILE]... [--profile NAME] [--quiet | --verbose] [--pid-file PATH] [NAME...]';
 
 export default {
   summary: 'start the services and supervise them (the default)',
-  usage: 'svc-super [up] [-f FILE]... [--profile NAME] [--quiet | --verbose] [NAME...]',
+  usage: USAGE,
   example: 'svc-super up -f services.yaml open-webui   # with its dependencies',
   completes: 'services',
   flags: {
@@ -21,21 +25,33 @@ export default {
       short: 'v',
       summary: 'print also probe attempts, signals and hooks (as `log: {level: debug}` in the file)',
     },
+    'pid-file': {
+      type: 'string',
+      value: 'PATH',
+      completes: 'files',
+      summary:
+        'write the pid of svc-super to this file before the first service starts, and remove it at the end, for a unit of systemd with PIDFile=',
+    },
     debug: {
       type: 'boolean',
       summary:
         'for development of svc-super: print every event and its effects on standard error, and do not replace a supervisor that does not respond',
     },
   },
-  run: (context, given) => {
-    const { values, positionals: names, lists } = given;
-    if (values.quiet === true && values.verbose === true) {
-      context.err('svc-super: `--quiet` and `--verbose` contradict each other: leave one out\n');
-      return EXIT.usage;
-    }
-    const level = values.quiet === true ? 'warn' : values.verbose === true ? 'debug' : null;
-    const files = requireConfiguration(context, given);
-    if (files === null) return EXIT.config;
-    return context.up(files, { names, level, debug: values.debug === true, profiles: lists?.profile ?? [] });
-  },
+  run: beginSupervision,
 } satisfies Command;
+
+function beginSupervision(context: CommandContext, given: GivenFlags): Promise<number> | number {
+  const { values, positionals: names, lists } = given;
+  if (values.quiet === true && values.verbose === true) {
+    context.err('svc-super: `--quiet` and `--verbose` contradict each other: leave one out\n');
+    return EXIT.usage;
+  }
+  const path = values['pid-file'];
+  if (path === '') return reportUsage(context, '--pid-file needs a path', USAGE);
+  const files = requireConfiguration(context, given);
+  if (files === null) return EXIT.config;
+  const level = values.quiet === true ? 'warn' : values.verbose === true ? 'debug' : null;
+  const pidFile = typeof path === 'string' ? resolve(context.cwd, path) : null;
+  return context.up(files, { names, profiles: lists?.profile ?? [], level, debug: values.debug === true, pidFile });
+}
