@@ -53,8 +53,10 @@ const WIDTH = 100;
 export function writeResolved({ root, config, environment, how }: ResolvedInput, name: string): ResolvedText {
   const { source } = config;
   if (root.kind !== 'map') throw new Error('a configuration is a map');
-  const variables = how === 'values' ? environment : standIns(source);
-  const printing: Printing = { source, how, ...observe(root, source, variables) };
+  // With unset variables the schema would not find all paths.
+  const { paths } = observe(root, source, { ...standIns(source), ...environment });
+  const { filled } = observe(root, source, environment);
+  const printing: Printing = { source, how, filled, paths };
   const entries = new Map(root.entries);
   entries.delete('include');
   const lines = writeMap({ ...root, entries }, '', printing);
@@ -84,7 +86,7 @@ function observe(root: Node, source: Source, environment: Readonly<Record<string
   return { filled, paths };
 }
 
-/** A value for each variable that the text names: with unset variables the schema would not find all paths. */
+/** A value for each variable that the text names. */
 function standIns({ text }: Source): Readonly<Record<string, string>> {
   return Object.fromEntries([...text.matchAll(/\$\{([A-Za-z_]\w*)/g)].map(([, variable = '']) => [variable, '1']));
 }

@@ -151,6 +151,16 @@ services:
     expect(places).toHaveLength(text.split('\n').length - 1);
   });
 
+  test('keeps references to variables that are not set, also in paths of included files', () => {
+    const texts = {
+      '/app/services.yaml': 'include: sub/a.yaml\nservices: { web: { command: x } }\n',
+      '/app/sub/a.yaml': 'services: { web: { env_file: "x/${NOT_SET}.env", cwd: "${NOT_SET}" } }\n',
+    };
+    const { text } = resolved(texts, 'values', {});
+    expect(text).toContain('    env_file: /app/sub/x/${NOT_SET}.env  # sub/a.yaml:1\n');
+    expect(text).toContain('    cwd: ${NOT_SET}  # sub/a.yaml:1\n');
+  });
+
   for (const [name, text] of EXAMPLES) {
     test(`of the example ${name} gives the same plan`, () => {
       const names = [...text.matchAll(/\$\{(\w+):\?/g)].map(([, variable = '']): [string, string] => [variable, '1']);

@@ -4,7 +4,7 @@ import { expect, test } from 'bun:test';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
-import { missing, notRoot, openFolder, ROOT, skipWhen, startStack } from './stack.ts';
+import { missing, notRoot, openFolder, ROOT, skipWhen, startStack, until } from './stack.ts';
 
 const EXAMPLE = join(ROOT, 'examples/derived-image');
 const skipped = skipWhen([missing('unshare'), notRoot], 'the example of a derived image');
@@ -28,7 +28,8 @@ test.skipIf(skipped)('a derived image adds services and changes one of its base 
     const state = join(folder, 'state');
     const file = relative(ROOT, join(folder, 'services.yaml'));
     await using stack = await startStack(file, { STATE: state }, { init: true });
-    expect((await stack.command('wait', 'page', 'api', '--timeout', '60s')).code).toBe(0);
+    // The first attempts may come before there is a control socket.
+    await until('page and api to be ready', async () => (await stack.command('wait', 'page', 'api')).code === 0);
     const ask = async (service: string, variable: string) =>
       (await stack.command('exec', service, '--', 'printenv', variable)).output.trim();
     expect(await ask('page', 'LOG_LEVEL')).toBe('debug');
