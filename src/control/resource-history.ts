@@ -12,6 +12,10 @@ const SAMPLED_AFTER_REQUEST = 600_000;
 /** GPUs are queried only this long after a request, because a query starts a program. */
 const GPUS_AFTER_REQUEST = 120_000;
 
+/** The pause after a sample is this many times its duration, at most LONGEST_PAUSE: sampling takes at most 0.2 % of a processor. */
+const PAUSE_TIMES = 500;
+const LONGEST_PAUSE = 300_000;
+
 const SERVICE_SERIES = ['cpu_percent', 'memory_bytes', 'restarts'] as const;
 const GPU_SERIES = ['use_percent', 'memory_bytes'] as const;
 
@@ -82,8 +86,10 @@ export class ResourceHistory {
     };
   }
 
-  #arm(): void {
-    this.#cancel = this.#source.after(SAMPLE_INTERVAL, () => this.#sample());
+  /** `took`: the duration of the sample before, milliseconds. */
+  #arm(took = 0): void {
+    const pause = Math.max(SAMPLE_INTERVAL, Math.min(LONGEST_PAUSE, took * PAUSE_TIMES));
+    this.#cancel = this.#source.after(pause, () => this.#sample());
   }
 
   #sample(): void {
@@ -95,7 +101,7 @@ export class ResourceHistory {
     this.#sampleServices(slot, now);
     if (now - this.#askedAt < GPUS_AFTER_REQUEST) void this.#sampleGpus(slot, now);
     this.#cancel = null;
-    if (this.#isKept || now - this.#askedAt < SAMPLED_AFTER_REQUEST) this.#arm();
+    if (this.#isKept || now - this.#askedAt < SAMPLED_AFTER_REQUEST) this.#arm(this.#source.wall() - now);
   }
 
   #sampleServices(slot: number, now: number): void {

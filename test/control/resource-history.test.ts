@@ -82,6 +82,20 @@ describe('a history', () => {
     expect(source.timers).toHaveLength(1);
   });
 
+  test('is sampled less often if a sample takes long, but at least every five minutes', () => {
+    const { source } = rig();
+    const pauses = [10, 200, 5_000].map((took) => {
+      source.usage = () => {
+        source.now += took;
+        return new Map();
+      };
+      source.timers.length = 0;
+      new ResourceHistory(source).ask();
+      return source.timers[0]?.ms;
+    });
+    expect(pauses).toEqual([SAMPLE_INTERVAL, 100_000, 300_000]);
+  });
+
   test('queries the GPUs only while it is asked for', async () => {
     const { source, pass } = rig();
     let asked = 0;
