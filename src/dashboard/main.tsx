@@ -29,9 +29,18 @@ function useAddress(): string {
   return address;
 }
 
+/** The name in an address; an address that is not properly encoded is the name itself. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function View({ address }: { readonly address: string }) {
   const service = /^#\/service\/(.+)$/.exec(address)?.[1];
-  if (service !== undefined) return <ServiceView key={service} name={decodeURIComponent(service)} />;
+  if (service !== undefined) return <ServiceView key={service} name={decode(service)} />;
   if (address === '#/events') return <Events />;
   if (address === DRAWINGS) return <Drawings />;
   return <Overview />;
@@ -58,7 +67,7 @@ function App() {
         Skip to the content
       </button>
       <Header model={model} address={address} name={name} />
-      <main id="main" tabIndex={-1} class={link}>
+      <main id="main" tabIndex={-1}>
         <Lost model={model} />
         <View address={address} />
       </main>

@@ -183,7 +183,9 @@ interface SectionHeadProps extends Pick<Section, 'group' | 'isUrgent'> {
 function SectionHead({ group, isUrgent, services }: SectionHeadProps) {
   const members = services.filter((service) => service.group === group);
   const ready = members.filter((service) => service.ready || service.state === 'skipped').length;
-  const isActive = members.some(({ state }) => ['starting', 'ready', 'unready', 'backoff', 'pending'].includes(state));
+  const isActive = members.some(({ state }) =>
+    ['starting', 'ready', 'unready', 'backoff', 'pending', 'scheduled'].includes(state),
+  );
   return (
     <tr class={`group ${isUrgent ? 'urgent' : ''}`} role="row">
       <th colSpan={4} scope="rowgroup" role="rowheader">
