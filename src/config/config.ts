@@ -8,7 +8,7 @@ import { GPUS, type GpusGiven, type GpuWish } from './gpu-values.ts';
 import { HOOKS } from './hook-values.ts';
 import { formatDuration } from './quantity.ts';
 import type { Place } from './range.ts';
-import { forReplica, mismatch, REPLICA, type Reading, withoutReplica } from './reading.ts';
+import { forReplica, mismatch, REPLICA, type Reading, silently, withoutReplica } from './reading.ts';
 import { countReplicas, makeReplicas, REPLICAS_MOST, type Replica, type Scale, type ScaledTo } from './replicas.ts';
 import { BACKOFF, RESTART } from './restart-values.ts';
 import { LOG, readDefaults, readService, SERVICE, type ServiceRead, STOP, TOP, TOP_RULES } from './schema.ts';
@@ -162,9 +162,9 @@ function expandReplicas(
   const numbered = reading.source.text.includes(REPLICA);
   const reread = (index: number): ServiceConfig => {
     const entry = entryOf(root, 'services', service.name);
+    if (!numbered || entry === undefined) return first;
     // Problems of the first replica have been reported, and apply to all.
-    if (!numbered || entry === undefined || reading.count() > 0) return first;
-    const own = forReplica(reading, index);
+    const own = forReplica(reading.count() > 0 ? silently(reading) : reading, index);
     const shared = entryOf(root, 'defaults')?.node;
     const copied = shared?.kind === 'map' ? readDefaults(shared, own) : null;
     return mergeService(readService(entry, own), copied, stop_timeout, { root, reading: own });

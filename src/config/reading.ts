@@ -70,6 +70,16 @@ export function forReplica(reading: Reading, index: number): Reading {
   return { ...reading, environment: { ...reading.environment, [REPLICA]: String(index) } };
 }
 
+/** `reading` that reports nothing. */
+export function silently(reading: Reading): Reading {
+  let count = reading.count();
+  const report = (): Invalid => {
+    count += 1;
+    return INVALID;
+  };
+  return { ...reading, count: () => count, report };
+}
+
 /** `reading` without `${SVC_REPLICA}`. */
 export function withoutReplica(reading: Reading): Reading {
   const { [REPLICA]: _, ...environment } = reading.environment;

@@ -274,10 +274,12 @@ export function isHookKilled(before: State, after: State, now: Millis): boolean 
 /** Notes the instants of `firsts` that the state of the service sets. */
 export function noteFirsts(service: Service, now: Millis): Service {
   const { state, firsts } = service;
+  const hasEnded =
+    state.id === 'completed' || state.id === 'failed' || (state.id === 'scheduled' && state.ended !== null);
   const next = {
     startedAt: firsts.startedAt ?? (state.id === 'starting' ? now : null),
     readyAt: firsts.readyAt ?? (state.id === 'ready' ? now : null),
-    endedAt: firsts.endedAt ?? (state.id === 'completed' || state.id === 'failed' ? now : null),
+    endedAt: firsts.endedAt ?? (hasEnded ? now : null),
   };
   return { ...service, firsts: next };
 }

@@ -25,6 +25,7 @@ export interface StartTimeline {
   readonly elapsed: Millis;
   /** When every service was ready for the first time; null: that has not happened. */
   readonly readyAt: Millis | null;
+  /** Those of the start: a service that was first started after everything was ready is left out. */
   readonly services: readonly ServiceSpan[];
 }
 
@@ -40,7 +41,7 @@ export function takeTimeline(world: World, now: Millis): StartTimeline {
   const critical = chainOf(world, afters);
   const services = world.plan.services.flatMap(({ name, type }): ServiceSpan[] => {
     const service = world.services.get(name);
-    if (service === undefined) return [];
+    if (service === undefined || isLate(world, service)) return [];
     return [
       {
         name,
@@ -54,6 +55,11 @@ export function takeTimeline(world: World, now: Millis): StartTimeline {
     ];
   });
   return { name: world.plan.name, elapsed: now - world.beganAt, readyAt: since(world.allReadyAt), services };
+}
+
+/** Started by hand, by its schedule or by a reload: the start was over. */
+function isLate({ allReadyAt }: World, { firsts }: Service): boolean {
+  return allReadyAt !== null && firsts.startedAt !== null && firsts.startedAt > allReadyAt;
 }
 
 function thereAt({ firsts }: Service, type: 'service' | 'task'): Millis | null {
@@ -95,7 +101,8 @@ function chainOf(world: World, afters: ReadonlyMap<string, string | null>): Read
   for (const { name, type } of world.plan.services) {
     const service = world.services.get(name);
     // A scheduled task is no part of the start.
-    if (service === undefined || isOff(service.state.id) || service.schedule !== null) continue;
+    if (service === undefined || isOff(service.state.id) || service.schedule !== null || isLate(world, service))
+      continue;
     const at = thereAt(service, type) ?? (service.firsts.startedAt === null ? -1 : Infinity);
     // Of several at one instant the later one in the file: it is more likely to have waited for the others.
     if (latest === null || at >= latest.at) latest = { name, at };

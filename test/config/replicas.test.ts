@@ -188,6 +188,11 @@ describe('a problem of every replica', () => {
     );
   });
 
+  test('hides no number of the others', () => {
+    const log = 'log: { file: { path: "a.${SVC_REPLICA}.log" }, nope: 1 }';
+    expect(messages(oneService('command: run', 'replicas: 3', log))).toEqual(['unknown key `nope` in `log`']);
+  });
+
   test('a service must not have the name of a replica', () => {
     const text = 'services:\n  a: { command: run, replicas: 2 }\n  a.1: { command: run }\n  a.2: { command: run }\n';
     expect(messages(text)).toEqual(['`a.1` is already the name of a replica of `a`']);

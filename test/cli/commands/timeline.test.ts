@@ -4,7 +4,7 @@ import { renderSvg, renderTimeline } from '../../../src/cli/commands/timeline.ts
 import { toWireTimeline } from '../../../src/control/wire.ts';
 import { takeTimeline } from '../../../src/core/timeline.ts';
 import { readyFrom } from '../../helpers/behaviour.ts';
-import { on, plan, probe, service } from '../../helpers/plans.ts';
+import { every, on, plan, probe, service, task, withCode } from '../../helpers/plans.ts';
 import { simulate } from '../../helpers/simulator.ts';
 
 describe('timeline', () => {
@@ -53,5 +53,21 @@ describe('timeline', () => {
     expect(text).toMatch(/not everything is ready yet/);
     expect(text).toMatch(/^\* a +\+0 ms +not yet \(starting\) +5\.0 s/m);
     expect(text).toMatch(/b {2}has not started: waits for a/);
+  });
+
+  test('leaves out what was first started later, and has the first run of a task that runs at the start', () => {
+    const by = service('console', { start: 'manual', essential: false, edges: [on('a')] });
+    const job = task('job', { schedule: every(60_000), essential: false });
+    const run = simulate(plan([service('a'), job, by]), { job: { ends: { after: 50, exit: withCode(0) } } }).until(
+      5_000,
+    );
+    run.operate('start', 'console').pass(1_000);
+    const { services, ready_ms } = toWireTimeline(takeTimeline(run.world, run.now));
+    expect(ready_ms).not.toBeNull();
+    expect(services.map(({ name, critical }) => [name, critical])).toEqual([
+      ['a', true],
+      ['job', false],
+    ]);
+    expect(services[1]?.ready_ms).toBeLessThan(5_000);
   });
 });
