@@ -195,19 +195,21 @@ function toMap(list: ListNode, toValue: (item: Node) => Node): Node {
 
 const WISHES = ['count', 'devices', 'share'];
 
-/** Keys of which a map has one only. */
-function alternativesOf(place: Place): readonly string[] {
+const OF_SERVICE = [
+  ['port', 'ports'],
+  ['schedule', 'every'],
+];
+
+/** The keys of a map of which it has one only, by group. */
+function alternativesOf(place: Place): readonly (readonly string[])[] {
   const [first, field = '', third] = place;
   if (first !== 'service') return [];
-  if (place.length === 1) return ['port', 'ports'];
-  if (field === 'gpus') return place.length === 2 ? WISHES : [];
-  if (field === 'ready' || field === 'live') return place.length === 2 ? PROBE_KINDS : [];
+  if (place.length === 1) return OF_SERVICE;
+  if (field === 'gpus') return place.length === 2 ? [WISHES] : [];
+  if (field === 'ready' || field === 'live') return place.length === 2 ? [PROBE_KINDS] : [];
   if (field !== 'hooks' || third !== 'before_stop') return [];
-  return place.length === 3
-    ? ['command', 'wait_for']
-    : place[3] === 'wait_for' && place.length === 4
-      ? PROBE_KINDS
-      : [];
+  if (place.length === 3) return [['command', 'wait_for']];
+  return place[3] === 'wait_for' && place.length === 4 ? [PROBE_KINDS] : [];
 }
 
 /** A later file that gives one of several alternatives removes the others of earlier files. */
@@ -218,8 +220,7 @@ function dropAlternatives(
   place: Place,
   merging: Merging,
 ): void {
-  const keys = alternativesOf(place);
-  if (!keys.includes(entry.key)) return;
+  const keys = alternativesOf(place).find((group) => group.includes(entry.key)) ?? [];
   for (const key of keys) {
     const other = key === entry.key ? undefined : earlier.entries.get(key);
     if (other === undefined || entries.get(key) !== other) continue;

@@ -217,7 +217,7 @@ export interface SchedulePlan {
   readonly jitter: Millis;
 }
 
-/** A source of variables: an env file, or an `env` with its texts and the paths of its secrets. Paths are absolute or relative to the working directory. */
+/** A source of variables: an env file, or an `env` with its texts and the paths of the files of its secrets. */
 export type EnvSource =
   | { readonly file: string; readonly required: boolean }
   | { readonly values: Readonly<Record<string, string>>; readonly secrets: Readonly<Record<string, string>> };

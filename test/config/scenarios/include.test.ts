@@ -202,6 +202,13 @@ describe('a later file', () => {
       [0, 3, 4],
     ],
     ['replaces a port by ports', 'port: 80', 'ports: [81, 82]', ({ ports }) => ports, [81, 82]],
+    [
+      'replaces a schedule by an interval',
+      'type: task\nschedule: "@daily"',
+      'every: 5m',
+      ({ schedule }) => schedule?.when.kind,
+      'every',
+    ],
     ['appends ports', 'ports: [80]', 'ports: [80, 81]', ({ ports }) => ports, [80, 81]],
     [
       'completes a short form',
