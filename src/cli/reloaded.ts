@@ -1,25 +1,44 @@
 // The difference that a reload or `scale` applies, as text. Pure.
-import type { Change, ScaleOutcome } from '../control/source.ts';
+import type { Change, ReloadAction, ScaleOutcome } from '../control/source.ts';
+import { printable } from '../text.ts';
 
 export interface ReloadBody {
   readonly applied: boolean;
   readonly added: readonly string[];
+  readonly idle: readonly string[];
   readonly removed: readonly string[];
   readonly changed: readonly Change[];
   readonly unchanged: readonly string[];
   readonly scale: readonly ScaleOutcome[];
 }
 
-export function renderReload({ applied, added, removed, changed, unchanged, scale }: ReloadBody): string {
+const ACTIONS: Readonly<Record<ReloadAction, string>> = {
+  starts: 'starts',
+  restarts: 'restarts',
+  stops: 'stops',
+  'in-place': 'takes effect without a restart',
+  'next-start': 'takes effect at its next start',
+};
+
+/** Of each service what changes, with the old and the new value, and then what that does to it. */
+export function renderReload({ applied, added, idle, removed, changed, unchanged, scale }: ReloadBody): string {
   const lines = [
-    ...added.map((name) => `+ ${name}: starts`),
-    ...changed.map(({ name, fields, restarts }) => `~ ${name}: ${fields.join(', ')}${restarts ? ': restarts' : ''}`),
+    ...added.map((name) => `+ ${name}: ${idle.includes(name) ? 'does not start by itself' : 'starts'}`),
+    ...changed.flatMap(({ name, fields, changes, action }) => [
+      `~ ${name}: ${fields.join(', ')}`,
+      ...changes.map(({ field, from, to }) => `    ${field}: ${shown(from)} → ${shown(to)}`),
+      `    ${ACTIONS[action]}`,
+    ]),
     ...removed.map((name) => `- ${name}: stops`),
   ];
   const numbers = scale.map(renderOutcome).join('');
   if (lines.length === 0) return `${numbers}nothing has changed\n`;
   const rest = unchanged.length === 0 ? '' : `; ${unchanged.length} unchanged`;
   return `${numbers}${lines.join('\n')}\n${applied ? 'applied' : 'not applied: this was a dry run'}${rest}\n`;
+}
+
+function shown(value: string | null): string {
+  return value === null ? 'none' : printable(value);
 }
 
 /** What becomes of a number of replicas that was set by `scale`. */

@@ -1,15 +1,11 @@
 // The page of one service as JSON: its command, environment, ports, probes and runs. Hides the values of secrets. Pure.
 import type { Millis, Plan, Probe, ServicePlan } from '../plan/plan.ts';
 import { describeTarget } from '../plan/probes.ts';
+import { hidePasswords, isSecretName } from '../plan/secrets.ts';
 import { allEdges } from '../plan/stages.ts';
 import type { PastRun } from './run-log.ts';
 import type { LastAttempt } from './source.ts';
 import { toWireExit, type WireService } from './wire.ts';
-
-/** Names of variables whose values are probably secret. */
-const SECRET_NAME = /TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH/i;
-/** The password in an address: `postgres://user:password@host`. */
-const PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)[^\s@/]+@/gi;
 
 /** A variable. `value` is null if it is not shown: a secret, or a reader without a token. */
 interface VariableJson {
@@ -106,12 +102,8 @@ export function describeService(input: DetailsInput): DetailsBody | null {
   };
 }
 
-function hidePasswords(text: string): string {
-  return text.replace(PASSWORD, '$1***@');
-}
-
 function variablesOf(env: ServicePlan['env'], { secrets }: ServicePlan, showsValues: boolean): readonly VariableJson[] {
-  const isHidden = (name: string) => !showsValues || secrets.includes(name) || SECRET_NAME.test(name);
+  const isHidden = (name: string) => !showsValues || secrets.includes(name) || isSecretName(name);
   return Object.entries(env)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => ({ name, value: isHidden(name) ? null : hidePasswords(value) }));

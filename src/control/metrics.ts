@@ -52,6 +52,7 @@ const STATES = Object.keys({
   idle: 0,
   pending: 0,
   starting: 0,
+  running: 0,
   ready: 0,
   unready: 0,
   stopping: 0,

@@ -156,7 +156,9 @@ const RELOAD: Route = {
     'Reads the configuration again and applies the difference; an invalid file changes nothing. Reopens the log files in both cases',
   params: { dry_run: { in: 'body', type: 'boolean', summary: 'return the difference without applying it' } },
   responses: {
-    200: 'the difference, which is being applied unless it was a dry run',
+    200:
+      'the difference, which is being applied unless it was a dry run: of each service in `changed` the `fields`, the old and new ' +
+      'values (`changes`), and the `action` (starts, restarts, stops, in-place, next-start); `idle` are the `added` ones that do not start by themselves',
     409: 'not possible in the current state',
     422: 'the file is invalid: see `diagnostics` and `text`',
   },

@@ -2,6 +2,7 @@
 import type { Operation } from '../core/event.ts';
 import type { LogBlock, LogLine } from '../logs/ring.ts';
 import type { Input } from '../pid1/streams.ts';
+import type { FieldChange } from '../plan/field-changes.ts';
 import type { Millis, Plan } from '../plan/plan.ts';
 import type { JournalEntry } from './journal.ts';
 import type { PastRun } from './run-log.ts';
@@ -53,7 +54,19 @@ interface LogSource {
   follow(service: string, listener: (block: LogBlock) => void): () => void;
 }
 
-export type Change = { readonly name: string; readonly fields: readonly string[]; readonly restarts: boolean };
+export type Change = {
+  readonly name: string;
+  readonly fields: readonly string[];
+  /** The old and the new values; those of secrets are hidden. */
+  readonly changes: readonly FieldChange[];
+  /** What applying it does to the service. */
+  readonly action: ReloadAction;
+  /** Whether the action is `restarts`. */
+  readonly restarts: boolean;
+};
+
+/** `in-place`: it takes effect without another run. `next-start`: the service does not run, and is not started. */
+export type ReloadAction = 'starts' | 'restarts' | 'stops' | 'in-place' | 'next-start';
 
 /** What becomes of a number of replicas that was set at run time (`scale`) when the configuration is read again. */
 export interface ScaleOutcome {
@@ -75,6 +88,8 @@ export type Reloaded =
       /** Numbers of replicas that had been set before. */
       readonly scale: readonly ScaleOutcome[];
       readonly added: readonly string[];
+      /** Of those, the ones that do not start by themselves. */
+      readonly idle: readonly string[];
       readonly removed: readonly string[];
       readonly changed: readonly Change[];
       readonly unchanged: readonly string[];

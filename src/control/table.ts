@@ -1,10 +1,12 @@
 // The status table and the line below it: aligned columns, formatted durations and sizes. Pure.
 import { printable, renderDuration, renderSize } from '../text.ts';
 import type { StatusBody } from './api.ts';
+import { shownState } from './wire.ts';
 
 const HEAD = ['SERVICE', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY'] as const;
 const COLOUR: Readonly<Record<string, number>> = {
   ready: 32,
+  running: 32,
   completed: 32,
   starting: 33,
   unready: 33,
@@ -20,7 +22,7 @@ export function renderStatus(services: StatusBody['services'], colour: boolean):
   const head = [...HEAD, ...(hasGpus ? ['GPU'] : []), 'NOTE'];
   const rows = services.map((service) => [
     printable(service.name),
-    service.state,
+    shownState(service),
     service.pid === null ? '-' : String(service.pid),
     service.uptime_seconds === null ? '-' : renderDuration(service.uptime_seconds * 1_000),
     String(service.restarts),
@@ -68,7 +70,9 @@ function brief(device: string): string {
   return /^(?:GPU|MIG)-[^-/]+/.exec(device)?.[0] ?? device;
 }
 
-function noteOf({ state, reason, ready_after_seconds: after }: StatusBody['services'][number]): string {
+function noteOf({ state, probed, reason, ready_after_seconds: after }: StatusBody['services'][number]): string {
   if (reason !== null) return printable(reason);
-  return state === 'ready' && after !== null && after >= 0.1 ? `ready after ${renderDuration(after * 1_000)}` : '';
+  return state === 'ready' && probed && after !== null && after >= 0.1
+    ? `ready after ${renderDuration(after * 1_000)}`
+    : '';
 }

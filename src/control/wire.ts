@@ -48,6 +48,14 @@ export interface WireSchedule {
   readonly missed: number;
 }
 
+/**
+ * The state as people see it: nothing has found a service without a readiness probe ready, so it is `running`. In JSON it is
+ * `ready`, with `probed: false`.
+ */
+export function shownState({ state, probed }: Pick<WireService, 'state' | 'probed'>): string {
+  return state === 'ready' && !probed ? 'running' : state;
+}
+
 export type WireSnapshot = Omit<Snapshot, 'services'> & { readonly services: readonly WireService[] };
 
 /** A service in `GET /v1/timeline`. Instants are milliseconds since the supervisor began, to the microsecond. */

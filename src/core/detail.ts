@@ -19,6 +19,21 @@ export type ProbeDetail =
   /** An attempt had no result within its timeout. */
   | { readonly kind: 'no-answer'; readonly within: Millis };
 
+/** How many services are ready, run without a readiness probe, have completed, and wait for their time. */
+export interface Readiness {
+  readonly ready: number;
+  readonly unprobed: number;
+  readonly completed: number;
+  readonly scheduled: number;
+}
+
+/** A liveness probe that fails: how often in a row, and how often is too often. */
+export interface Lapse {
+  readonly failures: number;
+  readonly of: number;
+  readonly detail: ProbeDetail;
+}
+
 /** Memory that a run waits for, in bytes, by device. `wanted`: at least so much must be free. `usual`: in use before its last run. */
 export type Shortage = readonly (
   | { readonly kind: 'free'; readonly device: string; readonly free: number; readonly wanted: number }

@@ -3,7 +3,7 @@
 import type { Difference } from '../plan/difference.ts';
 import type { MemoryWatchPlan, Millis, SignalName } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
-import type { ProbeDetail, Shortage } from './detail.ts';
+import type { Lapse, ProbeDetail, Readiness, Shortage } from './detail.ts';
 import type { Blockage } from './reason.ts';
 import type { Ended, HookName, LeftoverProcess } from './run.ts';
 
@@ -33,6 +33,9 @@ export type ServiceNotice =
   /** `after`: how long the start took; null: it was ready before in this run. */
   | { readonly event: 'ready'; readonly after: Millis | null }
   | { readonly event: 'unready'; readonly detail: ProbeDetail | null }
+  /** A liveness probe has failed so many times in a row, and at `of` the service fails. */
+  | ({ readonly event: 'liveness-failed' } & Lapse)
+  | { readonly event: 'liveness-recovered' }
   | { readonly event: 'still-starting'; readonly elapsed: Millis; readonly detail: ProbeDetail | null }
   | { readonly event: 'gpu-memory'; readonly about: MemoryNotice }
   /** Its processes use more than `max_memory`. */
@@ -75,7 +78,8 @@ export type GlobalNotice =
   | { readonly event: 'unfinished'; readonly services: readonly string[] }
   /** `blocked`: how many services can never start. */
   | { readonly event: 'all-ended'; readonly blocked: number; readonly code: number }
-  | { readonly event: 'all-ready'; readonly after: Millis };
+  /** Said once. The counts say of what it is true: only a probe finds that a service is ready. */
+  | ({ readonly event: 'all-ready'; readonly after: Millis } & Readiness);
 
 export type Notice = ServiceNotice | GlobalNotice;
 

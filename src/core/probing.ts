@@ -2,7 +2,7 @@
 // in rounds: all must hold in one round. After that, liveness probes and continuous readiness probes run at their intervals.
 // One attempt at a time per service; every attempt has a number, so a late result is dropped. Pure.
 import type { Millis, Probe, ServicePlan } from '../plan/plan.ts';
-import type { ProbeDetail } from './detail.ts';
+import type { Lapse, ProbeDetail } from './detail.ts';
 import type { ProbeKind, ServiceEffect } from './event.ts';
 import { probeDelay } from './policy.ts';
 
@@ -41,6 +41,8 @@ export interface Probing {
   readonly watches: readonly Watch[];
   /** What it waits for, or the latest result: why it is not ready; null: there is nothing to show. */
   readonly detail: ProbeDetail | null;
+  /** The liveness probe that fails, by its index; null: each holds, or has no result yet. */
+  readonly lapse: (Lapse & { readonly index: number }) | null;
 }
 
 export interface Probed {
@@ -62,6 +64,7 @@ export const NO_PROBING: Probing = {
   latched: [],
   watches: [],
   detail: null,
+  lapse: null,
 };
 
 const isLatch = (probe: Probe): boolean => probe.kind === 'log' || probe.kind === 'notify';
@@ -192,6 +195,7 @@ export function beginWatch(plan: ServicePlan, probing: Probing, now: Millis): Pr
     flight: null,
     nextAt: null,
     detail: null,
+    lapse: null,
     watches: [...of('ready', plan.ready), ...of('live', plan.live)],
   };
 }
@@ -218,10 +222,13 @@ export function applyWatchResult(plan: ServicePlan, probing: Probing, result: At
   });
   const next = { ...probing, flight: null, watches };
   if (flight.kind === 'live') {
-    const dead = streak <= -(probe?.failures ?? 3);
+    const of = probe?.failures ?? 3;
+    const { index } = flight;
+    const failed = { index, failures: -streak, of, detail: result.detail };
+    const lapse = !result.ok ? failed : next.lapse?.index === index ? null : next.lapse;
     return {
-      ...continueWatch(plan, { ...next, detail: result.ok ? next.detail : result.detail }, now),
-      ...(dead && { outcome: 'dead' as const }),
+      ...continueWatch(plan, { ...next, lapse }, now),
+      ...(streak <= -of && { outcome: 'dead' as const }),
     };
   }
   if (!result.ok) {

@@ -1,6 +1,6 @@
 // Why a service is not ready, as data: messages/reasons.ts makes the sentence. Types only.
 import type { Edge, Millis, StartMode } from '../plan/plan.ts';
-import type { ProbeDetail } from './detail.ts';
+import type { Lapse, ProbeDetail } from './detail.ts';
 import type { Ended, LeftoverProcess, StopStage } from './run.ts';
 
 /** Why one edge can never hold. */
@@ -40,6 +40,7 @@ export type Reason =
   | { readonly kind: 'waits'; readonly waits: readonly Wait[] }
   /** What it waits for, or the latest result of its probes. */
   | { readonly kind: 'probe'; readonly detail: ProbeDetail }
+  | { readonly kind: 'liveness'; readonly lapse: Lapse }
   /** `hasExited`: its main process is gone. */
   | { readonly kind: 'stopping'; readonly stage: StopStage; readonly hasExited: boolean }
   /** SIGKILL to these processes is not permitted. */

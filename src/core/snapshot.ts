@@ -8,6 +8,7 @@ import { Reasons } from './reasons.ts';
 import type { Ended } from './run.ts';
 import { dueTime, type RunCounts, type Wall } from './schedule.ts';
 import { hasMain, type Service, type State } from './state.ts';
+import { type StateName, stateName } from './state-name.ts';
 import type { World } from './world.ts';
 
 export interface ServiceSnapshot {
@@ -17,9 +18,11 @@ export interface ServiceSnapshot {
   readonly type: 'service' | 'task';
   readonly group: string | null;
   readonly essential: boolean;
-  readonly state: State['id'];
+  readonly state: StateName;
   /** A service is ready, or a task has completed. */
   readonly ready: boolean;
+  /** Whether it has a readiness probe. Without one it is ready as soon as its program has been started. */
+  readonly probed: boolean;
   /** `down`: the operator has stopped it; `again`: it is to stop and start again; else `up`. */
   readonly wanted: 'up' | 'down' | 'again';
   /** It waits for something that can never happen. */
@@ -85,8 +88,9 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         type: plan.type,
         group: plan.group,
         essential: plan.essential,
-        state: state.id,
+        state: stateName(plan, state),
         ready: isReady(plan, service),
+        probed: plan.ready.length > 0,
         wanted: service.wanted,
         blocked: reasons.findBlockage(plan.name) !== null,
         unkillable: state.id === 'stopping' && state.refused !== undefined,
@@ -132,7 +136,7 @@ function scheduleOf(plan: ServicePlan, service: Service, seed: number, now: Mill
   if (plan.schedule === null || schedule === null) return null;
   const { last, seen, counts, checkAt } = schedule;
   const { when } = plan.schedule;
-  const isPaused = state.id === 'skipped' || state.id === 'stopped' || wanted === 'down';
+  const isPaused = isOff(state.id) || state.id === 'stopped' || wanted === 'down';
   const at = dueTime(plan.schedule, schedule, seed);
   const ahead = at === null || seen === null ? null : at - seen.wall - (now - seen.at);
   const wait = when.kind === 'every' ? (checkAt === null ? null : checkAt - now) : ahead;
@@ -166,6 +170,7 @@ function reasonOf(
     case 'starting':
     case 'ready':
     case 'unready':
+      if (state.probing.lapse !== null) return { kind: 'liveness', lapse: state.probing.lapse };
       return state.probing.detail === null ? null : { kind: 'probe', detail: state.probing.detail };
     case 'stopping':
       if (state.refused !== undefined) return { kind: 'unkillable', refused: state.refused };

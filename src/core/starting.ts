@@ -318,16 +318,26 @@ function watched(
   const { now, stopTimeout } = context;
   const { probing, effects, outcome } = probed;
   const { detail } = probing;
+  const notices = livenessNotices(state.probing, probing);
   if (outcome === 'dead') {
-    return stopRun(plan, service, { kind: 'not-alive', detail }, now + (plan.stop.timeout ?? stopTimeout), context);
+    const cause: Cause = { kind: 'not-alive', detail: probing.lapse?.detail ?? null };
+    const result = stopRun(plan, service, cause, now + (plan.stop.timeout ?? stopTimeout), context);
+    return { ...result, notices: [...notices, ...result.notices] };
   }
   const id = outcome === 'unready' ? 'unready' : outcome === 'recovered' ? 'ready' : state.id;
-  const notices: ServiceNotice[] = [];
   if (id !== state.id) {
     notices.push(id === 'ready' ? { event: 'ready', after: null } : { event: 'unready', detail });
   }
   const next: RunningState = { ...state, id, probing };
   return { service: { ...service, state: next }, effects, notices };
+}
+
+/** A liveness probe has failed, or holds again. */
+function livenessNotices({ lapse: before }: Probing, { lapse: after }: Probing): ServiceNotice[] {
+  if (after === before) return [];
+  if (after === null) return [{ event: 'liveness-recovered' }];
+  const { failures, of, detail } = after;
+  return [{ event: 'liveness-failed', failures, of, detail }];
 }
 
 function abandoning(probed: Probed): Probed {

@@ -135,9 +135,11 @@ export class StepDraft implements StepView {
   #findAllReady(all: World['services']): Millis | null {
     if (this.#pending !== 'readiness' || this.#phase.id !== 'running' || this.services.counts.unsettled > 0)
       return null;
-    const services = countIfAllReady(this.services.index.plans, all);
-    if (services === null) return null;
-    if (services > 1) this.apply([notifyAll({ event: 'all-ready', after: this.now - this.#beganAt })]);
+    const readiness = countIfAllReady(this.services.index.plans, all);
+    if (readiness === null) return null;
+    const { ready, unprobed, completed, scheduled } = readiness;
+    if (ready + unprobed + completed + scheduled > 1)
+      this.apply([notifyAll({ event: 'all-ready', after: this.now - this.#beganAt, ...readiness })]);
     return this.now;
   }
 }

@@ -2,13 +2,14 @@
 // longest, as `systemd-analyze critical-chain` shows it. Pure. Instants are milliseconds since the supervisor began.
 import type { Edge, Millis } from '../plan/plan.ts';
 import { isOff } from './off.ts';
-import type { Service, State } from './state.ts';
+import type { Service } from './state.ts';
+import { type StateName, stateName } from './state-name.ts';
 import type { World } from './world.ts';
 
 export interface ServiceSpan {
   readonly name: string;
   readonly type: 'service' | 'task';
-  readonly state: State['id'];
+  readonly state: StateName;
   /** When it was first started; null: it has not been. */
   readonly startedAt: Millis | null;
   /** When it was first ready or, for a task, completed: from then on it delayed no other service. */
@@ -46,7 +47,7 @@ export function takeTimeline(world: World, now: Millis): StartTimeline {
       {
         name,
         type,
-        state: service.state.id,
+        state: stateName({ type }, service.state),
         startedAt: since(service.firsts.startedAt),
         readyAt: since(thereAt(service, type)),
         after: afters.get(name) ?? null,

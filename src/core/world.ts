@@ -3,6 +3,7 @@
 import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import { type Graph, makeGraph } from './barriers.ts';
 import { ChunkedArray, Deadlines } from './chunked-array.ts';
+import type { Readiness } from './detail.ts';
 import { isOff } from './off.ts';
 import { KILL_WAIT } from './policy.ts';
 import type { Claim } from './reason.ts';
@@ -161,14 +162,25 @@ export function withBaselines(service: Service, { gpus }: ServicePlan, baselines
   return gpus?.shared === false ? { ...service, memory: { ...baselines, ...service.memory } } : service;
 }
 
-/** The number of services that are neither disabled nor idle if each is ready (a task: completed); null if one is not. */
-export function countIfAllReady(plans: PlanIndex['plans'], services: ReadonlyMap<string, Service>): number | null {
+/** Null if one of the services that are neither disabled nor idle is not ready (a task: has not completed). */
+export function countIfAllReady(plans: PlanIndex['plans'], services: ReadonlyMap<string, Service>): Readiness | null {
   const enabled = [...services].filter(([, { state }]) => !isOff(state.id));
   const isThere = ([name, { state, schedule }]: readonly [string, Service]) =>
     state.id === (plans.get(name)?.type === 'task' ? 'completed' : 'ready') ||
     // Nothing waits for the next run of a scheduled task.
     (schedule !== null && (state.id === 'scheduled' || state.id === 'ready'));
-  return enabled.every(isThere) ? enabled.length : null;
+  if (!enabled.every(isThere)) return null;
+  const count = (is: (plan: ServicePlan) => boolean): number =>
+    enabled.filter(([name]) => {
+      const plan = plans.get(name);
+      return plan !== undefined && is(plan);
+    }).length;
+  return {
+    ready: count(({ type, ready }) => type === 'service' && ready.length > 0),
+    unprobed: count(({ type, ready }) => type === 'service' && ready.length === 0),
+    completed: count(({ type, schedule }) => type === 'task' && schedule === null),
+    scheduled: count(({ schedule }) => schedule !== null),
+  };
 }
 
 /** Failures without those of services that the operator has started again or a reload has removed. */

@@ -15,7 +15,7 @@ export interface GraphEdge {
 
 type Seen = Pick<ServiceStatus, 'name' | 'state'>;
 
-const RUNNING: ReadonlySet<string> = new Set(['starting', 'ready', 'unready', 'stopping']);
+const RUNNING: ReadonlySet<string> = new Set(['starting', 'running', 'ready', 'unready', 'stopping']);
 
 /** The services that restart with one of `names`, and with those that do. */
 function restartedWith(names: readonly string[], edges: readonly GraphEdge[]): ReadonlySet<string> {

@@ -8,14 +8,14 @@ export type ServiceStatus = StatusBody['services'][number];
 export type Mood = 'good' | 'wait' | 'bad' | 'calm';
 
 type Shown = Pick<ServiceStatus, 'type' | 'state'> &
-  Partial<Pick<ServiceStatus, 'blocked' | 'unkillable' | 'exit' | 'schedule'>>;
+  Partial<Pick<ServiceStatus, 'probed' | 'blocked' | 'unkillable' | 'exit' | 'schedule'>>;
 
-/** The word for a state. A running task has no readiness. */
-export function labelOf({ type, state, blocked = false, unkillable = false, schedule = null }: Shown): string {
+/** The word for a state. A service without a readiness probe is only known to run. */
+export function labelOf({ state, probed = true, blocked = false, unkillable = false, schedule = null }: Shown): string {
   if (unkillable) return 'cannot be killed';
   if (blocked && state === 'pending') return 'blocked';
   if (state === 'scheduled' && schedule?.last_run?.success === false) return 'failed, scheduled again';
-  if (type === 'task' && state === 'ready') return 'running';
+  if (state === 'ready' && !probed) return 'running';
   return state === 'backoff' ? 'restarting' : state;
 }
 
@@ -31,7 +31,7 @@ const MOODS: Readonly<Record<string, Mood>> = {
   starting: 'wait',
   stopping: 'wait',
   pending: 'wait',
-  running: 'wait',
+  running: 'good',
 };
 
 export function moodOf(label: string): Mood {
@@ -52,6 +52,7 @@ export function urgencyOf(service: Shown): number | null {
 export function actionsOf({ type, state, blocked }: ServiceStatus): readonly (readonly [Operation, string])[] {
   switch (state) {
     case 'starting':
+    case 'running':
     case 'ready':
     case 'unready':
       return [

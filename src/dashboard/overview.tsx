@@ -81,8 +81,8 @@ function Tiles() {
   const used = [...cpu.values()].reduce((sum, share) => sum + share, 0);
   const tiles = [
     ['need attention', String(urgent), urgent > 0 ? 'bad' : ''],
-    ['ready', String(has('ready')), ''],
-    ['in progress', String(has('starting', 'pending', 'running', 'stopping')), ''],
+    ['up', String(has('ready', 'running')), ''],
+    ['in progress', String(has('starting', 'pending', 'stopping')), ''],
     ['not running', String(has('completed', 'stopped', 'skipped', 'idle', 'scheduled')), ''],
     ['CPU of all services', percent(used), ''],
     ['memory of all services', sizeOf(memory), ''],
@@ -184,7 +184,7 @@ function SectionHead({ group, isUrgent, services }: SectionHeadProps) {
   const members = services.filter((service) => service.group === group);
   const ready = members.filter((service) => service.ready || service.state === 'skipped').length;
   const isActive = members.some(({ state }) =>
-    ['starting', 'ready', 'unready', 'backoff', 'pending', 'scheduled'].includes(state),
+    ['starting', 'running', 'ready', 'unready', 'backoff', 'pending', 'scheduled'].includes(state),
   );
   return (
     <tr class={`group ${isUrgent ? 'urgent' : ''}`} role="row">
@@ -222,7 +222,7 @@ function Row({ service, isApart }: RowProps) {
     gpus === null || gpus.length === 0 ? '' : `GPU ${gpus.join(', ')}`,
   ].filter((text) => text !== '');
   const why =
-    reason ?? (service.state === 'ready' && after !== null && type === 'service' ? `ready after ${span(after)}` : '');
+    reason ?? (service.state === 'ready' && service.probed && after !== null ? `ready after ${span(after)}` : '');
   const share =
     usage === null ? null : (cpu.get(name) ?? series?.cpu_percent.findLast((value) => value !== null) ?? null);
   return (

@@ -1,5 +1,5 @@
 // What is known of a run that is not ready, and why a start has failed, as parts of sentences. Pure.
-import type { ProbeDetail, Shortage, StartFailure } from '../core/detail.ts';
+import type { Lapse, ProbeDetail, Shortage, StartFailure } from '../core/detail.ts';
 import type { Holder } from '../plan/gpu-reading.ts';
 import { renderDuration } from '../text.ts';
 
@@ -26,6 +26,11 @@ export function renderDetail(detail: ProbeDetail): string {
     default:
       return detail satisfies never;
   }
+}
+
+/** `liveness probe failed (2 of 3): no answer within 5.0 s`. */
+export function renderLapse({ failures, of, detail }: Lapse): string {
+  return `liveness probe failed (${failures} of ${of}): ${renderDetail(detail)}`;
 }
 
 /** `: no answer within 250 ms`, or nothing. */

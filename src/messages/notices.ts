@@ -4,7 +4,7 @@ import type { Level } from '../core/event.ts';
 import type { HookFailure, MemoryNotice, Notice, Requester, StopReason } from '../core/notice.ts';
 import { type Difference, FIELD_NAMES } from '../plan/difference.ts';
 import { renderDuration, renderSize } from '../text.ts';
-import { renderShortage, withDetail } from './details.ts';
+import { renderLapse, renderShortage, withDetail } from './details.ts';
 import { renderCleanedUp, renderEnd, renderExit, renderRefused, renderStopCause } from './ends.ts';
 import { renderBlockage } from './reasons.ts';
 
@@ -22,6 +22,7 @@ export function renderNotice(notice: Notice): RenderedNotice {
 const LEVELS = {
   unready: 'warn',
   'memory-exceeded': 'warn',
+  'liveness-failed': 'warn',
   'time-missed': 'warn',
   'gpu-lost': 'warn',
   'hook-failed': 'warn',
@@ -69,6 +70,10 @@ function textOf(notice: Notice): string {
       return notice.after === null ? 'ready again' : `ready after ${renderDuration(notice.after)}`;
     case 'unready':
       return `not ready any more${withDetail(notice.detail)}`;
+    case 'liveness-failed':
+      return `${renderLapse(notice)}${notice.failures >= notice.of ? '; it is stopped' : ''}`;
+    case 'liveness-recovered':
+      return 'liveness probe holds again';
     case 'still-starting':
       return `still starting after ${renderDuration(notice.elapsed)}${withDetail(notice.detail)}`;
     case 'gpu-memory':
@@ -97,6 +102,8 @@ type EarlyEvent =
   | 'started'
   | 'ready'
   | 'unready'
+  | 'liveness-failed'
+  | 'liveness-recovered'
   | 'still-starting'
   | 'gpu-memory'
   | 'memory-exceeded'
@@ -136,7 +143,7 @@ function textOfEnd(notice: Exclude<Notice, { readonly event: EarlyEvent }>): str
       return `${what}: ending with code ${notice.code}`;
     }
     case 'all-ready':
-      return `everything is ready after ${renderDuration(notice.after)}`;
+      return renderAllReady(notice);
     default:
       return notice satisfies never;
   }
@@ -146,6 +153,17 @@ function renderExcess({ bytes, max, action }: Notice & { readonly event: 'memory
   const used = `uses ${renderSize(bytes)} of memory, more than max_memory (${renderSize(max)})`;
   if (action === 'warn') return used;
   return `${used}: it is stopped${action === 'restart' ? ', and starts again' : ', which counts as a failure'} (\`on_exceed\`)`;
+}
+
+/** What is true of everything: services without a readiness probe have only been started. */
+function renderAllReady({ after, ready, unprobed, completed }: Notice & { readonly event: 'all-ready' }): string {
+  if (unprobed === 0) return `everything is ready after ${renderDuration(after)}`;
+  const parts = [
+    ...(ready === 0 ? [] : [`${ready} ready`]),
+    `${unprobed} running without a readiness probe`,
+    ...(completed === 0 ? [] : [`${completed} completed`]),
+  ];
+  return `everything has started after ${renderDuration(after)}: ${parts.join(', ')}`;
 }
 
 function renderRequest(event: 'start-asked' | 'stop-asked' | 'restart-asked', by: Requester): string {

@@ -2,7 +2,7 @@
 import type { Blockage, Claim, Obstacle, Reason, Wait } from '../core/reason.ts';
 import type { StopStage } from '../core/run.ts';
 import { renderDuration } from '../text.ts';
-import { renderDetail } from './details.ts';
+import { renderDetail, renderLapse } from './details.ts';
 import { renderEnd, renderRefused } from './ends.ts';
 
 /** Most conditions that a sentence names. */
@@ -21,6 +21,8 @@ export function renderReason(reason: Reason): string {
       return renderWaits(reason.waits);
     case 'probe':
       return renderDetail(reason.detail);
+    case 'liveness':
+      return renderLapse(reason.lapse);
     case 'stopping':
       return STOPPING[reason.stage === 'killed' && !reason.hasExited ? 'asked' : reason.stage];
     case 'unkillable':

@@ -4,7 +4,7 @@ import type { Edge, Plan, ServicePlan } from './plan.ts';
 import { ATTRIBUTE_NAMES, type ProcessAttributes } from './process.ts';
 
 /** A difference in `stageEdges` is reported as one in `edges`. */
-type ServiceField = Exclude<keyof ServicePlan, 'name' | 'stageEdges' | 'attributes'> | keyof ProcessAttributes;
+export type ServiceField = Exclude<keyof ServicePlan, 'name' | 'stageEdges' | 'attributes'> | keyof ProcessAttributes;
 
 export interface Difference {
   /** Names, in the order of the new plan. */
@@ -108,7 +108,8 @@ const FIELDS = Object.keys(FIELD_NAMES) as readonly ServiceField[];
 
 const isAttribute = (field: ServiceField): field is keyof ProcessAttributes => Object.hasOwn(ATTRIBUTE_NAMES, field);
 
-function readField(plan: ServicePlan, field: ServiceField): unknown {
+/** The value of a field. */
+export function readField(plan: ServicePlan, field: ServiceField): unknown {
   return isAttribute(field) ? plan.attributes[field] : plan[field];
 }
 

@@ -1,11 +1,13 @@
 // Reloads the configuration: checks the whole file before it changes anything. An invalid file changes nothing. Part of the
 // root.
 import { type Failure, renderDiagnostics, toJson } from '../config/diagnostic.ts';
-import type { Reloaded, ScaleOutcome } from '../control/source.ts';
+import type { Change, ReloadAction, Reloaded, ScaleOutcome } from '../control/source.ts';
+import type { Service } from '../core/state.ts';
 import type { PortHolder } from '../linux/listeners.ts';
 import type { Announcement } from '../messages/announcement.ts';
 import { difference, FIELD_NAMES, isEqual, restartFields } from '../plan/difference.ts';
 import { loadPlan } from '../plan/expand.ts';
+import { fieldChanges } from '../plan/field-changes.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan, ServicePlan } from '../plan/plan.ts';
 import { readRunEnvironment } from '../plan/run-environment.ts';
@@ -67,7 +69,7 @@ export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run', scal
     }
     return { ok: false, diagnostics: [], text: taken.map((text) => `svc-super: ${printable(text)}\n`).join('') };
   }
-  const changes = { ...describe(before, plan), scale: outcomesOf(before, plan, scale) };
+  const changes = { ...describe(before, plan, engine.world.services), scale: outcomesOf(before, plan, scale) };
   const others = scale === null ? [] : otherChanges(scale.service, before, plan);
   if (others.length > 0) {
     const text = `the configuration has other changes, which only a reload applies: ${others.join(', ')}`;
@@ -157,18 +159,36 @@ function holderFor({ findHolder, owners }: ReloadParts): HolderFor {
   };
 }
 
-function describe(before: Plan, after: Plan) {
+function describe(before: Plan, after: Plan, services: ReadonlyMap<string, Service>) {
   const { changed, ...rest } = difference(before, after);
   const old = new Map(before.services.map((service) => [service.name, service]));
   const fresh = new Map(after.services.map((service) => [service.name, service]));
+  const isIdle = (name: string) => fresh.get(name)?.enabled !== true || fresh.get(name)?.start !== 'auto';
   return {
     ...rest,
-    changed: changed.map(({ name, fields }) => {
+    idle: rest.added.filter(isIdle),
+    changed: changed.flatMap(({ name, fields }): Change[] => {
       const [from, to] = [old.get(name), fresh.get(name)];
-      const restarts = from !== undefined && to !== undefined && restartFields(from, to).length > 0;
-      return { name, fields: [...new Set(fields.map((field) => FIELD_NAMES[field]))], restarts };
+      if (from === undefined || to === undefined) return [];
+      const action = actionOf(from, to, services.get(name));
+      const names = [...new Set(fields.map((field) => FIELD_NAMES[field]))];
+      return [
+        { name, fields: names, changes: fieldChanges(from, to, fields), action, restarts: action === 'restarts' },
+      ];
     }),
   };
+}
+
+/** What a reload does to a service whose plan has changed; `service`: its present value. */
+function actionOf(from: ServicePlan, to: ServicePlan, service: Service | undefined): ReloadAction {
+  const isRun = restartFields(from, to).length > 0;
+  if (from.enabled !== to.enabled) {
+    if (!to.enabled) return 'stops';
+    return to.start === 'auto' ? 'starts' : 'next-start';
+  }
+  if (service?.state.id === 'idle' && to.start === 'auto') return 'starts';
+  if (!isRun) return 'in-place';
+  return service?.state.id === 'idle' || service?.wanted === 'down' ? 'next-start' : 'restarts';
 }
 
 /** The most errors of a configuration that are announced. */

@@ -1,27 +1,46 @@
 // The text of a reload. Pure.
 import { expect, test } from 'bun:test';
 import { renderReload } from '../../src/cli/reloaded.ts';
+import type { Change } from '../../src/control/source.ts';
 
-test('a reload is a line for each changed service', () => {
+const change = (name: string, action: Change['action'], ...changes: Change['changes']): Change => ({
+  name,
+  fields: [...new Set(changes.map(({ field }) => field.split('.')[0] ?? ''))],
+  changes,
+  action,
+  restarts: action === 'restarts',
+});
+
+test('a reload shows of each service the old and the new values, and then what happens to it', () => {
   const body = {
     applied: true,
-    added: ['new'],
+    added: ['new', 'tool'],
+    idle: ['tool'],
     removed: ['old'],
     changed: [
-      { name: 'a', fields: ['env'], restarts: true },
-      { name: 'b', fields: ['restart'], restarts: false },
+      change('a', 'restarts', { field: 'env.A', from: null, to: '1\u0007' }, { field: 'cwd', from: '/a', to: null }),
+      change('b', 'in-place', { field: 'restart.max', from: '3', to: '5' }),
     ],
     unchanged: ['c', 'd'],
     scale: [],
   };
-  expect(renderReload(body)).toBe(
-    '+ new: starts\n~ a: env: restarts\n~ b: restart\n- old: stops\napplied; 2 unchanged\n',
-  );
+  expect(renderReload(body)).toBe(`+ new: starts
++ tool: does not start by itself
+~ a: env, cwd
+    env.A: none → 1\\x07
+    cwd: /a → none
+    restarts
+~ b: restart
+    restart.max: 3 → 5
+    takes effect without a restart
+- old: stops
+applied; 2 unchanged
+`);
   expect(renderReload({ ...body, added: [], removed: [], changed: [] })).toBe('nothing has changed\n');
 });
 
 test('a number of replicas that `scale` has set is a line, whether it is kept or not', () => {
-  const body = { applied: true, added: [], removed: [], changed: [], unchanged: [] };
+  const body = { applied: true, added: [], idle: [], removed: [], changed: [], unchanged: [] };
   const kept = { name: 'web', replicas: 5, file: 2, kept: true };
   const scale = [kept, { ...kept, file: 3, kept: false }, { ...kept, file: null, kept: false }];
   expect(renderReload({ ...body, scale })).toBe(

@@ -16,6 +16,7 @@ export function seen(name: string, given: Partial<WireService> = {}): WireServic
     essential: true,
     state: 'ready',
     ready: (given.state ?? 'ready') === 'ready',
+    probed: true,
     wanted: 'up',
     blocked: false,
     unkillable: false,
@@ -109,12 +110,12 @@ export class FakeSource implements ApiSource {
   reload = async (how: string) => {
     this.asked.push(`reload ${how}`);
     if (this.wrong) return { ok: false as const, diagnostics: [{ line: 3 }], text: 'x.yaml:3:1: error' };
-    return { ok: true as const, added: ['new'], removed: [], changed: [], unchanged: ['db'], scale: [] };
+    return { ok: true as const, added: ['new'], idle: [], removed: [], changed: [], unchanged: ['db'], scale: [] };
   };
   scale = async (service: string, replicas: number, how: string) => {
     this.asked.push(`scale ${service} ${replicas} ${how}`);
     if (this.wrong) return { ok: false as const, diagnostics: [], text: 'other changes', isOther: true as const };
-    return { ok: true as const, added: [`${service}.1`], removed: [], changed: [], unchanged: [], scale: [] };
+    return { ok: true as const, added: [`${service}.1`], idle: [], removed: [], changed: [], unchanged: [], scale: [] };
   };
   logs = {
     tail: (name: string, count: number) => (this.past.get(name) ?? []).slice(-count),

@@ -82,7 +82,7 @@ describe('the metrics', () => {
 
   test('contain each state of each service, one of them 1', () => {
     const states = [...found].filter(([key]) => key.startsWith('svc_super_service_state{service="web"'));
-    expect(states).toHaveLength(12);
+    expect(states).toHaveLength(13);
     expect(states.filter(([, value]) => value === '1').map(([key]) => key)).toEqual([
       'svc_super_service_state{service="web",state="ready"}',
     ]);

@@ -19,7 +19,7 @@ test('a service: seconds in whole milliseconds, and an exit as a code or a signa
     [null, { code: null, signal: 'SIGKILL' }],
   ]);
   expect(Object.keys(services[0] ?? {})).toEqual([
-    ...['name', 'replica', 'type', 'group', 'essential', 'state', 'ready', 'wanted', 'blocked', 'unkillable'],
+    ...['name', 'replica', 'type', 'group', 'essential', 'state', 'ready', 'probed', 'wanted', 'blocked', 'unkillable'],
     ...[
       'reason',
       'pid',

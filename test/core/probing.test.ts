@@ -1,6 +1,7 @@
 // When probes are attempted and what their results mean: rounds while starting, watches after ready, latches, time
 // limits of an attempt, late results. Virtual time.
 import { describe, expect, test } from 'bun:test';
+import { takeSnapshot } from '../../src/core/snapshot.ts';
 import type { Probe } from '../../src/plan/plan.ts';
 import { type Asked, type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { bySignal, logLine, notify, on, plan, probe, restart, seconds, service, withCode } from '../helpers/plans.ts';
@@ -315,6 +316,24 @@ describe('after ready', () => {
     expect(sim.untilEnd().code).toBe(143);
     expect(sim.deeds('a')).toEqual(['0 spawn', '700 signal SIGTERM main', '701 clean-up']);
     expect(sim.said('failed')).toEqual(['failed its liveness probe after 701 ms: hung']);
+    expect(sim.said('liveness-failed')).toEqual([
+      'liveness probe failed (1 of 3): hung',
+      'liveness probe failed (2 of 3): hung',
+      'liveness probe failed (1 of 3): hung',
+      'liveness probe failed (2 of 3): hung',
+      'liveness probe failed (3 of 3): hung; it is stopped',
+    ]);
+    expect(sim.said('liveness-recovered')).toEqual(['liveness probe holds again']);
+  });
+
+  test('a live probe that fails is the reason that is shown, until it holds again', () => {
+    const results = [true, false, true];
+    const sick = { probe: ({ attempt }: Asked) => ({ ok: results[attempt - 1] ?? true, detail: 'hung', after: 0 }) };
+    const sim = simulate(one([], { live: [probe({ interval: 100, failures: 3 })] }), { a: sick });
+    const shown = (at: number) => takeSnapshot(sim.until(at).world, at).services[0]?.reason ?? null;
+    expect(shown(150)).toBeNull();
+    expect(shown(250)).toMatchObject({ kind: 'liveness', lapse: { failures: 1, of: 3 } });
+    expect(shown(350)).toBeNull();
   });
 
   test('liveness probes that give no result are failures too', () => {

@@ -58,7 +58,8 @@ describe('a service', () => {
   });
 
   test('has a word for each state, and only what is well has the colour for that', () => {
-    expect(labelOf({ type: 'task', state: 'ready' })).toBe('running');
+    expect(labelOf({ type: 'task', state: 'running' })).toBe('running');
+    expect(labelOf({ type: 'service', state: 'ready', probed: false })).toBe('running');
     const good = STATES.filter((state) => moodOf(labelOf({ type: 'service', state })) === 'good');
     expect(good).toEqual(['ready', 'completed']);
   });

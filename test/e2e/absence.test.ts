@@ -95,7 +95,7 @@ for (const [how, order] of Object.entries({
       await using run = await up({ services: chain });
       const names = ['db', 'api', 'web'];
       const puppets = await Promise.all(names.map((name) => run.puppet(name)));
-      await run.line(/everything is ready/);
+      await run.line(/everything (?:is ready|has started)/);
       const outer = (pid: number) => run.find(pid)?.outer ?? 0;
       const pids: Readonly<Record<string, number>> = {
         pid1: run.outerPid,

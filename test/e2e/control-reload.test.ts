@@ -21,7 +21,8 @@ test('--dry-run shows the difference; reload applies exactly that: added, remove
   });
   const dry = await run.command('reload', '--dry-run');
   expect(dry.stdout).toBe(
-    '+ fresh: starts\n~ change: env: restarts\n- gone: stops\nnot applied: this was a dry run; 1 unchanged\n',
+    '+ fresh: starts\n~ change: env\n    env.NEW: none → 1\n    restarts\n- gone: stops\n' +
+      'not applied: this was a dry run; 1 unchanged\n',
   );
   expect((await run.status()).services.map(({ run: number }) => number)).toEqual([1, 1, 1]);
   expect((await run.command('reload', '--json')).code).toBe(0);
@@ -82,7 +83,9 @@ test('of fifty services only the changed one is restarted', async () => {
   await run.status();
   expect((await run.command('wait')).code).toBe(0);
   write(run, { services: { ...many, s0: { ...sleeper, env: { A: '1' } } } });
-  expect((await run.command('reload')).stdout).toBe('~ s0: env: restarts\napplied; 49 unchanged\n');
+  expect((await run.command('reload')).stdout).toBe(
+    '~ s0: env\n    env.A: none → 1\n    restarts\napplied; 49 unchanged\n',
+  );
   expect((await run.command('wait')).code).toBe(0);
   expect((await run.status()).services.map(({ run: number }) => number)).toEqual([2, ...Array(49).fill(1)]);
 });
@@ -110,7 +113,7 @@ test('a renamed service takes over its port when the old one has stopped, even o
   const web = await run.puppet('web');
   await web.trap('TERM');
   await web.listen(port);
-  await run.line(/everything is ready/);
+  await run.line(/everything (?:is ready|has started)/);
   write(run, { services: { site: played({ port }), other: played() } });
   expect((await run.command('reload')).code).toBe(0);
   await web.signalled('SIGTERM');

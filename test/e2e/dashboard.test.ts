@@ -82,7 +82,7 @@ inChromium('asks for the token, takes the right one alone and forgets it when to
   await page.click('#token');
   await page.type(TOKEN);
   await page.press('Enter');
-  await seesState('api', 'ready');
+  await seesState('api', 'running');
   expect(
     await page.value<string[]>('[JSON.stringify(sessionStorage), JSON.stringify(localStorage), document.cookie]'),
   ).toEqual([JSON.stringify({ 'svc-super-token': TOKEN }), '{}', '']);
@@ -101,7 +101,7 @@ inChromium('shows states and reasons, what failed first, and never as a success'
   await at.run.puppet('api');
   page.complaints.length = 0;
   await page.goto(at.url);
-  await seesState('db', 'ready');
+  await seesState('db', 'running');
   await seesState('migrate', 'running');
   expect(await page.value('document.querySelector("#title").textContent')).toBe('chat stack');
   expect(await page.value('document.querySelector("#health").textContent')).toBe('healthy');
@@ -130,7 +130,7 @@ inChromium('without a token its buttons are off, it says what to set, and no val
   await using at = await stack(null);
   await at.run.puppet('api');
   await page.goto(at.url);
-  await seesState('db', 'ready');
+  await seesState('db', 'running');
   await page.sees('the reason', "/control\\.http\\.token/.test(document.querySelector('#read-only')?.textContent)");
   const buttons = '[...document.querySelectorAll("#services button")]';
   expect(await page.value(`${buttons}.length > 0 && ${buttons}.every((one) => one.ariaDisabled === 'true')`)).toBe(
@@ -147,7 +147,7 @@ inChromium('restarts what is clicked, after a question that names the dependents
   const first = await at.run.puppet('api', 1);
   await at.run.puppet('db');
   await enter(at.url);
-  await seesState('api', 'ready');
+  await seesState('api', 'running');
   await page.click('button[aria-label="Restart db"]');
   await page.sees('the question', "document.querySelector('#sure').open");
   const effect = 'api and migrate need it and keep running: requests may fail until the restart is over.';
@@ -159,7 +159,7 @@ inChromium('restarts what is clicked, after a question that names the dependents
   await page.click('#sure-yes');
   const second = await at.run.puppet('api', 2);
   expect(second.pid).not.toBe(first.pid);
-  await seesState('api', 'ready');
+  await seesState('api', 'running');
   expect((await at.run.service('db')).run).toBe(1);
   await page.click('button[aria-label="Restart all group data"]');
   await page.click('#sure-yes');
@@ -172,7 +172,7 @@ inChromium('stops and starts by keyboard alone, and a finished task has one butt
   const migrate = await at.run.puppet('migrate');
   await at.run.puppet('api', 1);
   await enter(at.url);
-  await seesState('api', 'ready');
+  await seesState('api', 'running');
   const focus = async (label: string) => {
     for (let count = 0; count < 60; count += 1) {
       if ((await page.value('document.activeElement.getAttribute("aria-label")')) === label) return;
@@ -195,7 +195,7 @@ inChromium('stops and starts by keyboard alone, and a finished task has one butt
   expect(await page.value('document.activeElement.getAttribute("aria-label")')).toBe('Start api');
   await page.press('Enter');
   await at.run.puppet('api', 2);
-  await seesState('api', 'ready');
+  await seesState('api', 'running');
   await migrate.exit(0);
   await seesState('migrate', 'completed');
   expect(await page.value(`[...${row('migrate')}.querySelectorAll('button')].map((one) => one.textContent)`)).toEqual([
@@ -290,13 +290,13 @@ inChromium('when the supervisor is gone, nothing is green, no button acts, and i
   try {
     await at.run.puppet('api');
     await enter(at.url);
-    await seesState('api', 'ready');
+    await seesState('api', 'running');
   } finally {
     await at[Symbol.asyncDispose]();
   }
   await page.sees('the message', "/does not respond/.test(document.querySelector('#lost')?.textContent)");
   expect(await page.value('document.querySelectorAll(".good").length')).toBe(0);
-  expect(await page.value(`${row('api')}.querySelector('.pill').textContent`)).toBe('last known: ready');
+  expect(await page.value(`${row('api')}.querySelector('.pill').textContent`)).toBe('last known: running');
   const buttons = '[...document.querySelectorAll("#services button")]';
   expect(await page.value(`${buttons}.length > 0 && ${buttons}.every((one) => one.ariaDisabled === 'true')`)).toBe(
     true,
@@ -318,7 +318,7 @@ inChromium(
     const db = await at.run.puppet('db');
     for (const text of ['listening on 5432', 'ready to accept connections']) await db.print(text);
     await enter(at.url);
-    await seesState('step-8', 'ready');
+    await seesState('step-8', 'running');
     for (const [name, look] of Object.entries(LOOKS)) {
       await page.look(look);
       for (const address of ['#/dependencies', '#/service/db', '#/events', '#/']) {

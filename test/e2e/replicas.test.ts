@@ -98,11 +98,17 @@ test('a reload from three to two stops the third, one back to three starts it, a
   const write = (replicas: number) =>
     writeFileSync(join(run.folder, 'services.yaml'), JSON.stringify(config(replicas)));
   write(2);
-  expect((await run.command('reload')).stdout).toBe('~ web: depends_on\n- model.2: stops\napplied; 2 unchanged\n');
+  expect((await run.command('reload')).stdout).toBe(
+    '~ web: depends_on\n    depends_on.model.2: ready, any: 1 → none\n    takes effect without a restart\n' +
+      '- model.2: stops\napplied; 2 unchanged\n',
+  );
   await run.line(/model\.2 is not in the configuration any more/);
   expect(await stateOf(run)).toEqual(['model.0 ready 1', 'model.1 ready 1', 'web ready 1']);
   write(3);
-  expect((await run.command('reload')).stdout).toBe('+ model.2: starts\n~ web: depends_on\napplied; 2 unchanged\n');
+  expect((await run.command('reload')).stdout).toBe(
+    '+ model.2: starts\n~ web: depends_on\n    depends_on.model.2: none → ready, any: 1\n' +
+      '    takes effect without a restart\napplied; 2 unchanged\n',
+  );
   await load(run, 'model.2', 1);
   expect(await stateOf(run)).toEqual(['model.0 ready 1', 'model.1 ready 1', 'model.2 ready 1', 'web ready 1']);
 });
@@ -146,7 +152,7 @@ test('scale adds and removes replicas; the number survives the supervisor and a 
   write(file(2, { env: { NEW: '1' } }));
   expect(await run.command('scale', 'web=3')).toMatchObject({ code: 1, stdout: '' });
   expect((await run.command('reload')).stdout).toBe(
-    '= web: 4 replicas by `scale`; the file has 2\n~ other: env: restarts\napplied; 4 unchanged\n',
+    '= web: 4 replicas by `scale`; the file has 2\n~ other: env\n    env.NEW: none → 1\n    restarts\napplied; 4 unchanged\n',
   );
   await run.puppet('other', 2);
   expect((await run.command('scale', 'web=1', 'other=0')).stderr).toContain('`replicas` must be a whole number from 1');

@@ -16,7 +16,7 @@ test('a task runs every second by its schedule; a failure is recorded and ends n
   const third = await run.puppet('job', 3);
   await run.line(/job exited with code 3/);
   const { schedule, state } = await run.service('job');
-  expect(state).toBe('ready');
+  expect(state).toBe('running');
   expect(schedule).toMatchObject({ cron: '* * * * * *', time_zone: 'Europe/Berlin', completed: 1, failed: 1 });
   expect(schedule?.last_run).toMatchObject({ success: true, exit: { code: 0, signal: null } });
   expect(Date.parse(schedule?.next_run ?? '')).toBeGreaterThan(Date.now() - 5_000);

@@ -77,7 +77,7 @@ describe.skipIf(skipWhen([Bun.which('tmux') === null ? 'tmux is missing' : null]
     await using run = await up({ services: { a: played() } }, { leaves: ['control.sock'] });
     await run.puppet('a');
     await using tmux = open(run, { env: { NO_COLOR: '1' } });
-    await tmux.shows(/● a +ready/);
+    await tmux.shows(/● a +running/);
     process.kill(run.supervisor.outer, 'SIGKILL');
     await tmux.shows(/the supervisor was restarted: it .*; the services run on/);
     run.signal('SIGKILL');
@@ -92,15 +92,15 @@ describe.skipIf(skipWhen([Bun.which('tmux') === null ? 'tmux is missing' : null]
     await using run = await up({ services: { a: played() } });
     await run.puppet('a');
     await using tmux = open(run);
-    await tmux.shows(/● a +ready/);
+    await tmux.shows(/● a +running/);
     tmux.keys('C-z');
     await expectRestored(tmux, /Stopped/);
     tmux.type('clear; fg; echo "code $?"');
-    await tmux.shows(/● a +ready/);
+    await tmux.shows(/● a +running/);
     process.kill(drawer(run), 'SIGTERM');
     await expectRestored(tmux, /code 143/);
     tmux.type('clear; $TOP; echo "code $?"');
-    await tmux.shows(/● a +ready/);
+    await tmux.shows(/● a +running/);
     process.kill(drawer(run), 'SIGKILL');
     await expectRestored(tmux, /top was ended by signal 9; the services run on\s+code 137/);
   });

@@ -201,7 +201,7 @@ describe('open files', () => {
     const before = 'ulimit -Sn 256; ulimit -Hn 4096';
     await using run = await up({ exit: 'failure', services: { first: played(), ...sleepers } }, { before });
     const first = await run.puppet('first');
-    await run.line(/everything is ready/);
+    await run.line(/everything (?:is ready|has started)/);
     // PID 1 has the pipes open, and the supervisor has opened each of them again.
     for (const { outer } of [run.pid1, run.supervisor])
       expect(readdirSync(`/proc/${outer}/fd`).length).toBeGreaterThan(256);

@@ -105,7 +105,7 @@ test('a service that uses up the process limit ends no other, and everything rec
   if (!hog || !http || !exec || !talker || !late) throw new Error('unreachable');
   await http.listen(port);
   const tcp = await run.puppet('tcp');
-  await run.line(/everything is ready/);
+  await run.line(/everything (?:is ready|has started)/);
   const before = run.descriptors();
   const mains = [hog, http, tcp, exec, talker, late];
 
@@ -182,7 +182,7 @@ test('at the process limit descriptors are closed as usual, although the runtime
   await using run = await up({ services }, { before: limit.before });
   const hog = await run.puppet('hog');
   const quiet = await Promise.all(names.map((name) => run.puppet(name)));
-  await run.line(/everything is ready/);
+  await run.line(/everything (?:is ready|has started)/);
   const before = run.descriptors();
   await useUp(hog);
   // Pipes are closed, but no process ends that would make space for a thread.
@@ -207,7 +207,7 @@ test('a service with process attributes needs only its own place', async () => {
     { before: limit.before },
   );
   const [hog, late] = await Promise.all([run.puppet('hog'), run.puppet('late')]);
-  await run.line(/everything is ready/);
+  await run.line(/everything (?:is ready|has started)/);
   await hog.eval(FILL_ONCE);
   // The place of one is all that there is for the next.
   run.kill(late.pid);

@@ -17,6 +17,7 @@ export function topService(name: string, fields: Partial<TopService> = {}): TopS
     essential: true,
     state: 'ready',
     ready: true,
+    probed: true,
     wanted: 'up',
     blocked: false,
     unkillable: false,

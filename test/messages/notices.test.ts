@@ -91,7 +91,27 @@ const TABLE: readonly (readonly [Notice, string])[] = [
     { event: 'all-ended', blocked: 1, code: 1 },
     'info: nothing runs any more, and nothing can start: ending with code 1',
   ],
-  [{ event: 'all-ready', after: 130_000 }, 'info: everything is ready after 2m10s'],
+  [
+    { event: 'all-ready', after: 130_000, ready: 2, unprobed: 0, completed: 1, scheduled: 0 },
+    'info: everything is ready after 2m10s',
+  ],
+  [
+    { event: 'all-ready', after: 7, ready: 1, unprobed: 2, completed: 1, scheduled: 1 },
+    'info: everything has started after 7 ms: 1 ready, 2 running without a readiness probe, 1 completed',
+  ],
+  [
+    { event: 'all-ready', after: 7, ready: 0, unprobed: 2, completed: 0, scheduled: 0 },
+    'info: everything has started after 7 ms: 2 running without a readiness probe',
+  ],
+  [
+    { event: 'liveness-failed', failures: 1, of: 3, detail: { kind: 'result', text: 'refused' } },
+    'warn: liveness probe failed (1 of 3): refused',
+  ],
+  [
+    { event: 'liveness-failed', failures: 3, of: 3, detail: { kind: 'no-answer', within: 250 } },
+    'warn: liveness probe failed (3 of 3): no answer within 250 ms; it is stopped',
+  ],
+  [{ event: 'liveness-recovered' }, 'info: liveness probe holds again'],
   [
     {
       event: 'reloaded',

@@ -1,6 +1,6 @@
 // The panes beside the log: dependencies of the chosen service, the start of all services over time; details are in view-details.ts.
 // Each is a list of rows, of which as many are shown as fit. Pure.
-import type { WireSpan } from '../../control/wire.ts';
+import { shownState, type WireSpan } from '../../control/wire.ts';
 import { renderDuration } from '../../text.ts';
 import { appearance, type GraphNode, type Model, type TopService } from './model.ts';
 import { Row } from './row.ts';
@@ -73,7 +73,7 @@ function needRow(model: Model, need: Need, indent: string, service: TopService |
     row
       .add(`${model.look.mark(mark)} `, style)
       .add(clean(need.name))
-      .add(`  ${service.state}`, style);
+      .add(`  ${shownState(service)}`, style);
   } else row.add(clean(need.name));
   const parts = [
     need.condition,

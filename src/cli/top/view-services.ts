@@ -1,5 +1,6 @@
 // The table of services. A service without a process has no usage to show: the reason takes that place, so that it can be read
 // in 80 columns. Pure.
+import { shownState } from '../../control/wire.ts';
 import { firstFor } from './layout.ts';
 import { appearance, listed, type Model, recent, type Sort, type TopService } from './model.ts';
 import { Row } from './row.ts';
@@ -74,7 +75,7 @@ function serviceRow(model: Model, service: TopService, { name, spark, note }: Wi
   const row = new Row(look, size.columns).all({ kind: 'select', name: service.name });
   row.add(isSelected ? `${look.pointer} ` : '  ').add(`${look.mark(mark)} `, style);
   row.cell(clean(service.name), name, isSelected ? 'strong' : 'plain').add(' ');
-  row.cell(service.blocked ? 'blocked' : service.state, STATE, style).add(' ');
+  row.cell(service.blocked ? 'blocked' : shownState(service), STATE, style).add(' ');
   const reason = clean(service.reason ?? '');
   if (service.usage === null && service.pid === null)
     return row.add(fit(reason, row.room), style === 'bad' ? 'bad' : 'quiet');

@@ -10,6 +10,7 @@ const FOUR_STATES: Readonly<Record<string, string>> = {
   pending: 'pending',
   starting: 'pending',
   backoff: 'pending',
+  running: 'running',
   ready: 'running',
   unready: 'running',
   stopping: 'running',
