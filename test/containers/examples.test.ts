@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { haveBase } from '../helpers/container-image.ts';
-import { LABEL, must, podman, run, skipContainers } from '../helpers/container-tools.ts';
+import { buildah, must, podman, skipContainers } from '../helpers/container-tools.ts';
 import { HERE, makeFolder, makeRelease } from '../helpers/release.ts';
-import { PUBLISHED, pullImage, unpackLayout } from '../helpers/release-image.ts';
+import { insteadOf, PUBLISHED, pullImage, removeImages, unpackLayout } from '../helpers/release-image.ts';
 
 const ROOT = join(import.meta.dir, '../..');
 const MINUTES = 600_000;
@@ -14,8 +14,6 @@ const standIn = `localhost/svc-super-test-stand-in:${process.pid}`;
 const built: string[] = [];
 const release = makeFolder();
 let image: string;
-
-const BUD = ['buildah', 'bud', '--isolation', 'chroot', '--format', 'docker', '--layers=false', '--label', `${LABEL}=`];
 
 interface Config {
   readonly Entrypoint?: readonly string[];
@@ -28,13 +26,13 @@ const dockerfiles = ['Dockerfile.example', ...new Bun.Glob('examples/*/Dockerfil
 describe.skipIf(skipContainers())('the Dockerfile of an example', () => {
   beforeAll(async () => {
     const context = join(import.meta.dir, 'stand-in');
-    await must([...BUD, '--build-arg', `BASE=${await haveBase()}`, '--tag', standIn, context]);
+    await must(buildah('--layers=false', '--build-arg', `BASE=${await haveBase()}`, '--tag', standIn, context));
     const folder = join(release.path, 'release');
     await makeRelease(folder, ['--platforms', HERE, '--steps', 'trees,images']);
     image = await pullImage(await unpackLayout(folder), 'glibc');
   }, MINUTES);
   afterAll(async () => {
-    for (const name of [...built, standIn, image]) await run(podman('rmi', '--force', name));
+    await removeImages(...built, standIn, image);
     release.remove();
   }, MINUTES);
 
@@ -50,13 +48,9 @@ describe.skipIf(skipContainers())('the Dockerfile of an example', () => {
           ...Object.fromEntries(bases.map((name) => [name, standIn])),
           [PUBLISHED]: image,
         };
-        const instead = Object.entries(named).flatMap(([name, stored]) => [
-          '--build-context',
-          `${name}=container-image://${stored}`,
-        ]);
         const tag = `localhost/svc-super-test-example-${index}:${process.pid}`;
         built.push(tag);
-        await must([...BUD, ...instead, '--tag', tag, '--file', join(ROOT, file), ROOT]);
+        await must(buildah('--layers=false', ...insteadOf(named), '--tag', tag, '--file', join(ROOT, file), ROOT));
 
         const [inspected] = JSON.parse(await must(podman('inspect', '--type', 'image', tag)));
         const config = inspected.Config as Config;

@@ -5,12 +5,12 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { haveBase } from '../helpers/container-image.ts';
-import { LABEL, must, podman, run, skipContainers } from '../helpers/container-tools.ts';
+import { buildah, must, podman, skipContainers } from '../helpers/container-tools.ts';
+import { removeImages, runImage } from '../helpers/release-image.ts';
 
 const BINARY = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist/svc-super');
 const MINUTES = 600_000;
 const image = `localhost/svc-super-test-export:${process.pid}`;
-const BUD = ['buildah', 'bud', '--isolation', 'chroot', '--format', 'docker', '--layers=false', '--label', `${LABEL}=`];
 
 const SERVICES = `name: exported
 env_file: [values.env]
@@ -21,7 +21,7 @@ services:
 
 describe.skipIf(skipContainers())('export dockerfile', () => {
   afterAll(async () => {
-    await run(podman('rmi', '--force', image));
+    await removeImages(image);
   }, MINUTES);
 
   test(
@@ -35,7 +35,7 @@ describe.skipIf(skipContainers())('export dockerfile', () => {
           copyFileSync(join(dirname(BINARY), name), join(folder, name));
         const file = join(folder, 'services.yaml');
         await must([BINARY, 'export', 'dockerfile', '-f', file, '--image', await haveBase(), '-o', folder]);
-        await must([...BUD, '--tag', image, folder]);
+        await must(buildah('--layers=false', '--tag', image, folder));
 
         const [inspected] = JSON.parse(await must(podman('inspect', '--type', 'image', image)));
         expect(inspected.Config).toMatchObject({ Entrypoint: ['svc-super'], ExposedPorts: { '8080/tcp': {} } });
@@ -43,9 +43,7 @@ describe.skipIf(skipContainers())('export dockerfile', () => {
         expect(inspected.Config.StopSignal).toBe('SIGTERM');
         expect(inspected.Healthcheck).toMatchObject({ Test: ['CMD', 'svc-super', 'health'], Interval: 10_000_000_000 });
 
-        const flags = ['--rm', '--runtime', 'runc', '--network=none', '--no-healthcheck'];
-        const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096'];
-        const { code, stdout, stderr } = await run(podman('run', ...flags, ...limits, image));
+        const { code, stdout, stderr } = await runImage(image, ['--no-healthcheck']);
         expect([code, stdout + stderr]).toEqual([7, expect.stringContaining('task')]);
       } finally {
         rmSync(folder, { recursive: true, force: true });

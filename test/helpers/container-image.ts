@@ -3,7 +3,8 @@
 import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { LABEL, must, podman, type Ran, run } from './container-tools.ts';
+import { buildah, must, podman, run } from './container-tools.ts';
+import type { Ran } from './ran.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const CONTEXT = join(ROOT, 'test/containers/image');
@@ -51,17 +52,7 @@ export async function buildFrom(services: string | null, tag: string): Promise<R
     copyFileSync(BINARY, join(folder, 'svc-super'));
     copyFileSync(SUPERVISOR, join(folder, 'svc-super-supervisor'));
     if (services !== null) await Bun.write(join(folder, 'services.yaml'), services);
-    const options = [
-      '--isolation',
-      'chroot',
-      '--format',
-      'docker',
-      '--build-arg',
-      `BASE=${baseImage}`,
-      '--label',
-      `${LABEL}=`,
-    ];
-    return await run(['buildah', 'bud', ...options, '--tag', tag, folder]);
+    return await run(buildah('--build-arg', `BASE=${baseImage}`, '--tag', tag, folder));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -4,13 +4,7 @@
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-/** The exit of a program, and its output. */
-export interface Ran {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { type Ran, runProgram } from './ran.ts';
 
 const NEEDED = ['podman', 'buildah', 'runc', 'catatonit', 'mmdebstrap'] as const;
 
@@ -29,16 +23,9 @@ const PATIENCE = 120_000;
 export async function run(command: readonly string[], patience = PATIENCE): Promise<Ran> {
   // conmon leaves a file `oom` in its working folder if the kernel kills for memory.
   const oom = join(tmpdir(), 'oom');
-  const child = Bun.spawn([...command], {
-    cwd: tmpdir(),
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    timeout: patience,
-  });
-  const [code, stdout, stderr] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
+  const ran = await runProgram(command, { cwd: tmpdir(), timeout: patience });
   rmSync(oom, { force: true });
-  return { code, stdout, stderr };
+  return ran;
 }
 
 /** `run` that fails the test if the exit code is not 0. */
@@ -53,6 +40,23 @@ export const podman = (...args: string[]): readonly string[] => ['podman', '--cg
 
 /** The label of all containers and images of these tests, which distinguishes leftovers from other containers. */
 export const LABEL = 'svc-super.test';
+
+/** `buildah bud ...` without containers of its own: the machine of a test may forbid them. */
+export const buildah = (...args: string[]): readonly string[] => [
+  ...['buildah', 'bud', '--isolation', 'chroot', '--format', 'docker', '--label', `${LABEL}=`],
+  ...args,
+];
+
+/** Limits of a container, as options: podman's own defaults exceed the limits of many machines. `own`: options that have some. */
+export function limitOptions(own: readonly string[] = []): readonly string[] {
+  const isGiven = (limit: string) => own.some((flag) => flag.startsWith(limit.slice(0, limit.indexOf('=') + 1)));
+  return ['nofile=1024:1024', 'nproc=4096:4096']
+    .filter((limit) => !isGiven(limit))
+    .flatMap((limit) => ['--ulimit', limit]);
+}
+
+/** Options of every `podman run` of a test. */
+export const RUN_OPTIONS: readonly string[] = ['--runtime', 'runc', '--network=none'];
 
 /** Polls until `probe` returns something other than undefined, null or false; an error counts as "not yet". */
 export async function until<T>(

@@ -4,8 +4,9 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { haveImage } from './container-image.ts';
-import { LABEL, must, podman, type Ran, run, until } from './container-tools.ts';
+import { LABEL, limitOptions, must, podman, RUN_OPTIONS, run, until } from './container-tools.ts';
 import { namespaceOf } from './namespaces.ts';
+import type { Ran } from './ran.ts';
 
 export interface Wanted {
   /** A services.yaml that replaces the image's own. */
@@ -22,16 +23,6 @@ interface HostProcess {
   readonly start: string;
   readonly state: string;
   readonly args: string;
-}
-
-const ALWAYS = ['--runtime', 'runc', '--network=none'];
-
-/** podman's own defaults exceed the limits of many machines. */
-const LIMITS = ['nofile=1024:1024', 'nproc=4096:4096'];
-
-function limits(flags: readonly string[]): string[] {
-  const own = (limit: string) => flags.some((flag) => flag.startsWith(limit.slice(0, limit.indexOf('=') + 1)));
-  return LIMITS.filter((limit) => !own(limit)).flatMap((limit) => ['--ulimit', limit]);
 }
 
 let count = 0;
@@ -75,8 +66,8 @@ export class Container implements AsyncDisposable {
     }
     return podman(
       'run',
-      ...ALWAYS,
-      ...limits(flags),
+      ...RUN_OPTIONS,
+      ...limitOptions(flags),
       ...mode,
       ...['--name', this.name, '--label', `${LABEL}=`, '--volume', `${this.tell}:/tell`],
       ...(services === undefined ? [] : ['--volume', `${config}:/etc/svc-super:ro`]),

@@ -3,14 +3,14 @@
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { findPlatform } from '../../scripts/release/platforms.ts';
+import { noRoot, noX64 } from './skip.ts';
 
 const ROOT = join(import.meta.dir, '../..');
 const PLATFORM = findPlatform('linux-x64-musl');
 const PREPARE = join(import.meta.dir, 'musl-prepare.ts');
 
 export function whyNoMusl(): string | null {
-  if (process.arch !== 'x64') return 'it is for a machine with x64';
-  return process.getuid?.() === 0 ? null : 'it needs root';
+  return noX64 ?? noRoot;
 }
 
 /** Compiles the build into a folder and downloads musl. Returns the native program (SVC_SUPER_BINARY). */

@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { type Ran, runProgram } from './ran.ts';
+import { type Served, serveLocally } from './serve.ts';
 
 interface Manifest {
   readonly name: string;
@@ -22,7 +24,7 @@ function readManifest(file: string): Manifest {
 export class Registry {
   /** Paths of all requests. */
   readonly requests: string[] = [];
-  readonly #server: ReturnType<typeof Bun.serve>;
+  readonly #server: Served;
   readonly #manifests: ReadonlyMap<string, { readonly file: string; readonly manifest: Manifest }>;
   readonly #files: ReadonlyMap<string, string>;
 
@@ -31,22 +33,17 @@ export class Registry {
     this.#manifests = new Map(read.map((found) => [found.manifest.name, found]));
     this.#files = new Map([...tarballs, ...wheels].map((file) => [basename(file), file]));
     const names = wheels.map((file) => basename(file));
-    this.#server = Bun.serve({
-      hostname: '127.0.0.1',
-      port: 0,
-      fetch: ({ url }) => {
-        const path = decodeURIComponent(new URL(url).pathname);
-        this.requests.push(path);
-        const file = this.#files.get(path.split('/').at(-1) ?? '');
-        if (path.startsWith('/files/') && file !== undefined) return new Response(Bun.file(file));
-        if (path === '/simple/svc-super/' && names.length > 0) return this.#listWheels(names);
-        return this.#packument(path.slice(1)) ?? new Response('not found', { status: 404 });
-      },
+    this.#server = serveLocally((path) => {
+      this.requests.push(path);
+      const file = this.#files.get(path.split('/').at(-1) ?? '');
+      if (path.startsWith('/files/') && file !== undefined) return new Response(Bun.file(file));
+      if (path === '/simple/svc-super/' && names.length > 0) return this.#listWheels(names);
+      return this.#packument(path.slice(1));
     });
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#server.port}`;
+    return this.#server.url;
   }
 
   /** Names of the archives that were fetched. */
@@ -78,15 +75,8 @@ export class Registry {
   }
 
   [Symbol.dispose](): void {
-    this.#server.stop(true);
+    this.#server.stop();
   }
-}
-
-/** How a program ended, and what it wrote. */
-export interface Ran {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 /** A user's folder, with a home of its own, so that no setting or cache of this machine has a part in it. */
@@ -103,11 +93,8 @@ export class UserFolder {
     return join(this.path, name);
   }
 
-  async run(...command: readonly string[]): Promise<Ran> {
-    const options = { cwd: this.path, env: { ...this.#env }, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' } as const;
-    const child = Bun.spawn([...command], options);
-    const [code, stdout, stderr] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
-    return { code, stdout, stderr };
+  run(...command: readonly string[]): Promise<Ran> {
+    return runProgram(command, { cwd: this.path, env: this.#env });
   }
 
   /** As `run`; throws if the command fails. */

@@ -5,7 +5,8 @@ import { basename, dirname, join } from 'node:path';
 import { tagOf } from '../../scripts/release/image.ts';
 import type { Platform } from '../../scripts/release/platforms.ts';
 import { readVersion } from '../../scripts/release/version.ts';
-import { LABEL, must, podman, type Ran, run } from './container-tools.ts';
+import { buildah, limitOptions, must, podman, RUN_OPTIONS, run } from './container-tools.ts';
+import type { Ran } from './ran.ts';
 
 /** The name that documentation and examples use. */
 export const PUBLISHED = 'ghcr.io/OWNER/svc-super:0.2';
@@ -31,6 +32,10 @@ export async function pullImage(layout: string, libc: Platform['libc']): Promise
   return localName(libc);
 }
 
+/** Options of buildah that put stored images in the place of other names. */
+export const insteadOf = (named: Readonly<Record<string, string>>): string[] =>
+  Object.entries(named).flatMap(([name, stored]) => ['--build-context', `${name}=container-image://${stored}`]);
+
 /** Builds a Dockerfile. `image` stands for the published image, `contexts` for other names of images. */
 export async function buildWith(
   image: string,
@@ -40,18 +45,22 @@ export async function buildWith(
 ): Promise<Ran> {
   const file = join(context.folder, 'Dockerfile.test');
   writeFileSync(file, dockerfile);
-  const named = Object.entries({ [PUBLISHED]: image, ...context.images });
-  return run([
-    ...['buildah', 'bud', '--isolation', 'chroot', '--format', 'docker', '--layers=false', '--label', `${LABEL}=`],
-    ...named.flatMap(([name, stored]) => ['--build-context', `${name}=container-image://${stored}`]),
-    ...['--tag', tag, '--file', file, context.folder],
-  ]);
+  return run(
+    buildah(
+      '--layers=false',
+      ...insteadOf({ [PUBLISHED]: image, ...context.images }),
+      '--tag',
+      tag,
+      '--file',
+      file,
+      context.folder,
+    ),
+  );
 }
 
 /** Runs a container of an image to its end. */
 export function runImage(tag: string, options: readonly string[] = [], args: readonly string[] = []): Promise<Ran> {
-  const limits = ['nofile=1024:1024', 'nproc=4096:4096'].flatMap((limit) => ['--ulimit', limit]);
-  return run(podman('run', '--rm', '--runtime', 'runc', '--network=none', ...limits, ...options, tag, ...args));
+  return run(podman('run', '--rm', ...RUN_OPTIONS, ...limitOptions(), ...options, tag, ...args));
 }
 
 export async function removeImages(...names: readonly string[]): Promise<void> {

@@ -4,9 +4,12 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { must } from './container-tools.ts';
+import { type Served, serveLocally } from './serve.ts';
 
 export const ROOT = join(import.meta.dir, '../..');
 const MINUTES = 600_000;
+/** Whether tests make the files of all platforms, and not only those of this machine. */
+export const isFull = process.env.SVC_SUPER_TEST_RELEASE === 'full';
 /** The platform of this machine. */
 export const HERE = `linux-${process.arch}`;
 
@@ -37,17 +40,11 @@ export async function cloneSources(to: string): Promise<void> {
 export function serveFolder(
   folder: string,
   change: (path: string, bytes: Uint8Array) => Uint8Array | null = (_, bytes) => bytes,
-): { readonly url: string; stop(): void } {
-  const server = Bun.serve({
-    hostname: '127.0.0.1',
-    port: 0,
-    async fetch(request) {
-      const path = decodeURIComponent(new URL(request.url).pathname).slice(1);
-      const file = Bun.file(join(folder, path));
-      if (!(await file.exists())) return new Response('not found', { status: 404 });
-      const bytes = change(path, await file.bytes());
-      return bytes === null ? new Response('not found', { status: 404 }) : new Response(bytes.slice());
-    },
+): Served {
+  return serveLocally(async (asked) => {
+    const path = asked.slice(1);
+    const file = Bun.file(join(folder, path));
+    const bytes = (await file.exists()) ? change(path, await file.bytes()) : null;
+    return bytes === null ? null : new Response(bytes.slice());
   });
-  return { url: `http://127.0.0.1:${server.port}`, stop: () => void server.stop(true) };
 }

@@ -8,14 +8,11 @@ import { readVersion } from '../../scripts/release/version.ts';
 import { must, run } from '../helpers/container-tools.ts';
 import { HERE, makeFolder, makeRelease, serveFolder } from '../helpers/release.ts';
 import { rootOf } from '../helpers/roots.ts';
-import { skipWhen } from '../helpers/skip.ts';
+import { noRoot, noX64, skipWhen } from '../helpers/skip.ts';
 
 const version = readVersion();
 const musl = findPlatform(`${HERE}-musl`);
-const isSkipped = skipWhen(
-  [process.arch === 'x64' ? null : 'it is for a machine with x64', process.getuid?.() === 0 ? null : 'it needs root'],
-  'the test of install.sh on musl',
-);
+const isSkipped = skipWhen([noX64, noRoot], 'the test of install.sh on musl');
 
 describe.skipIf(isSkipped)('install.sh on musl', () => {
   const folder = makeFolder();

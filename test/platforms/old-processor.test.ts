@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { findPlatform } from '../../scripts/release/platforms.ts';
 import { BIN, stage } from '../../scripts/release/stage.ts';
 import { must, run } from '../helpers/container-tools.ts';
-import { skipWhen } from '../helpers/skip.ts';
+import { noPrograms, noRoot, noX64, skipWhen } from '../helpers/skip.ts';
 import { type Place, smoke } from './smoke.ts';
 
 const platform = findPlatform('linux-x64');
@@ -15,14 +15,7 @@ const EMULATOR = ['qemu-x86_64', '-cpu', 'Nehalem'];
 const AVX2 = 'int main(void) { __asm__ volatile("vpaddd %ymm0, %ymm1, %ymm2"); return 0; }\n';
 const SIGILL = 128 + 4;
 
-const isSkipped = skipWhen(
-  [
-    process.arch === 'x64' ? null : 'they are for a machine with x64',
-    process.getuid?.() === 0 ? null : 'they need root',
-    ...['qemu-x86_64', 'gcc'].map((name) => (Bun.which(name) === null ? `${name} is not installed` : null)),
-  ],
-  'the tests of an old processor',
-);
+const isSkipped = skipWhen([noX64, noRoot, ...noPrograms('qemu-x86_64', 'gcc')], 'the tests of an old processor');
 
 describe.skipIf(isSkipped)('linux-x64 without AVX2', () => {
   let folder: string;

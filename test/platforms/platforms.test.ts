@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { PLATFORMS, type Platform } from '../../scripts/release/platforms.ts';
 import { BIN, stage } from '../../scripts/release/stage.ts';
 import { emulatorOf, rootOf } from '../helpers/roots.ts';
-import { skipWhen } from '../helpers/skip.ts';
+import { noPrograms, noRoot, noX64, skipWhen } from '../helpers/skip.ts';
 import { type Place, smoke } from './smoke.ts';
 
 const PROGRAMS = ['svc-super', 'svc-super-supervisor'];
@@ -16,11 +16,7 @@ const NAMESPACE = ['unshare', '--mount', '--pid', '--fork', '--kill-child'];
 const PREPARATION = 300_000;
 
 const isSkipped = skipWhen(
-  [
-    process.arch === 'x64' ? null : 'they are for a machine with x64',
-    process.getuid?.() === 0 ? null : 'they need root',
-    ...['dpkg-deb', 'python3', 'chroot'].map((name) => (Bun.which(name) === null ? `${name} is not installed` : null)),
-  ],
+  [noX64, noRoot, ...noPrograms('dpkg-deb', 'python3', 'chroot')],
   'the tests of the platforms',
 );
 

@@ -5,6 +5,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Platform } from '../../scripts/release/platforms.ts';
 import { readVersion } from '../../scripts/release/version.ts';
+import { type Ran, runProgram } from '../helpers/ran.ts';
 
 /** Where a build runs. */
 export interface Place {
@@ -17,26 +18,12 @@ export interface Place {
   readonly command: string;
 }
 
-interface Ran {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** An emulator needs a second for each start. */
 const PATIENCE = 60_000;
 
-async function run({ pid1 }: Place, args: readonly string[]): Promise<Ran> {
-  const child = Bun.spawn([...pid1, ...args], {
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin' },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    timeout: PATIENCE,
-    killSignal: 'SIGKILL',
-  });
-  const [code, stdout, stderr] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
-  return { code, stdout, stderr };
+function run({ pid1 }: Place, args: readonly string[]): Promise<Ran> {
+  const env = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin' };
+  return runProgram([...pid1, ...args], { env, timeout: PATIENCE });
 }
 
 async function up(place: Place, services: object, top: object = {}): Promise<Ran> {

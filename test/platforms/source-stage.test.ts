@@ -5,9 +5,9 @@ import { copyFileSync, existsSync, mkdirSync, realpathSync, writeFileSync } from
 import { dirname, join } from 'node:path';
 import { readVersion } from '../../scripts/release/version.ts';
 import { haveBase } from '../helpers/container-image.ts';
-import { LABEL, must, whyNoContainers } from '../helpers/container-tools.ts';
+import { buildah, must, whyNoContainers } from '../helpers/container-tools.ts';
 import { makeFolder, ROOT } from '../helpers/release.ts';
-import { buildWith, removeImages, runImage } from '../helpers/release-image.ts';
+import { buildWith, insteadOf, removeImages, runImage } from '../helpers/release-image.ts';
 import { skipWhen } from '../helpers/skip.ts';
 
 const MINUTES = 600_000;
@@ -48,10 +48,9 @@ describe.skipIf(isSkipped)('Dockerfile.example', () => {
     async () => {
       const base = await haveBase();
       await makeNode(base);
-      const named = ['--build-context', `node:20=container-image://${node}`, '--target', 'build'];
-      const common = ['--isolation', 'chroot', '--format', 'docker', '--layers=false', '--label', `${LABEL}=`];
+      const named = [...insteadOf({ 'node:20': node }), '--target', 'build'];
       const file = ['--file', join(ROOT, 'Dockerfile.example'), ROOT];
-      await must(['buildah', 'bud', ...common, ...named, '--tag', built, ...file], MINUTES);
+      await must(buildah('--layers=false', ...named, '--tag', built, ...file), MINUTES);
       const context = join(folder.path, 'context');
       mkdirSync(context);
       writeFileSync(join(context, 'services.yaml'), 'services: { a: { command: [svc-super, version] } }\n');

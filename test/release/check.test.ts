@@ -6,6 +6,7 @@ import { findObstacles } from '../../scripts/release/check.ts';
 import { findEntry } from '../../scripts/release/version.ts';
 import { must } from '../helpers/container-tools.ts';
 import { makeFolder } from '../helpers/release.ts';
+import { serveLocally } from '../helpers/serve.ts';
 
 const folder = makeFolder();
 const root = join(folder.path, 'repository');
@@ -68,13 +69,9 @@ test.each([
 ])('npm is asked: the registry %s', async (_, versions, expected) => {
   const entry = (version: string) => [version, { name: 'svc-super', version, dist: {} }];
   const packument = { name: 'svc-super', 'dist-tags': {}, versions: Object.fromEntries((versions ?? []).map(entry)) };
-  using server = Bun.serve({
-    hostname: '127.0.0.1',
-    port: 0,
-    fetch: () => (versions === null ? new Response('{}', { status: 404 }) : Response.json(packument)),
-  });
+  using server = serveLocally(() => (versions === null ? null : Response.json(packument)));
   const before = { ...process.env };
-  const ours = { npm_config_registry: `${server.url}`, npm_config_loglevel: 'silent', NO_PROXY: '127.0.0.1' };
+  const ours = { npm_config_registry: `${server.url}/`, npm_config_loglevel: 'silent', NO_PROXY: '127.0.0.1' };
   Object.assign(process.env, ours);
   try {
     expect(await findObstacles(root)).toEqual(expected);

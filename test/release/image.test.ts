@@ -9,13 +9,12 @@ import { BIN, SHARE } from '../../scripts/release/stage.ts';
 import { readVersion } from '../../scripts/release/version.ts';
 import { haveBase } from '../helpers/container-image.ts';
 import { must, skipContainers } from '../helpers/container-tools.ts';
-import { HERE, makeFolder, makeRelease } from '../helpers/release.ts';
+import { HERE, isFull, makeFolder, makeRelease } from '../helpers/release.ts';
 import { buildWith, PUBLISHED, pullImage, removeImages, runImage, unpackLayout } from '../helpers/release-image.ts';
 import { rootOf } from '../helpers/roots.ts';
 
 const MINUTES = 600_000;
 const version = readVersion();
-const isFull = process.env.SVC_SUPER_TEST_RELEASE === 'full';
 const PLATFORMS = isFull ? ['linux-x64', 'linux-arm64', 'linux-x64-musl', 'linux-arm64-musl'] : [HERE, `${HERE}-musl`];
 
 /** Prints the version as a task, then fails: the container's exit code is that of the service. */

@@ -3,10 +3,9 @@ import { afterAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PLATFORMS } from '../../scripts/release/platforms.ts';
-import { cloneSources, HERE, makeFolder, makeRelease } from '../helpers/release.ts';
+import { cloneSources, HERE, isFull, makeFolder, makeRelease } from '../helpers/release.ts';
 
 /** `npm run test:release` compares every file of a release; the suite, the archives of this machine's platform. */
-const isFull = process.env.SVC_SUPER_TEST_RELEASE === 'full';
 const options = isFull ? [] : ['--platforms', HERE, '--steps', 'trees,archives,variants,texts,sums'];
 const folder = makeFolder();
 afterAll(() => folder.remove());
