@@ -49,7 +49,7 @@ test('from another PID namespace standard input is refused, not dropped', async 
   await using run = await up({ services: { db: played() } });
   await run.puppet('db');
   const child = Bun.spawn([binary, 'exec', 'db', '--', 'cat'], {
-    env: { SVC_SUPER_SOCKET: run.socket },
+    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', SVC_SUPER_SOCKET: run.socket },
     stdin: Buffer.from('select 1\n'),
     stderr: 'pipe',
   });
