@@ -60,8 +60,16 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
   const modes = new Map(plan.services.map(({ name, start }) => [name, start]));
   const isAuto = ({ name }: GpuRequest) => modes.get(name) === 'auto';
   const first = assignGpus(requests.filter(isAuto), visible, held, absence, problems);
-  const others = requests.filter((request) => !isAuto(request));
-  const given = new Map([...first, ...assignGpus(others, freeFirst(visible, first), held, absence, problems)]);
+  // A GPU that is missing is no reason not to start: these services may never run here.
+  const others = requests
+    .filter((request) => !isAuto(request))
+    .map((one): GpuRequest => ({ ...one, request: { ...one.request, optional: true } }));
+  const quiet: Pick<Problems, 'error' | 'warn'> = {
+    error: problems.error,
+    warn: (path, ...more) => (modes.get(`${path[1]}`) === 'profile-off' ? undefined : problems.warn(path, ...more)),
+  };
+  const rest = assignGpus(others, freeFirst(visible, first), held, absence, quiet);
+  const given = new Map([...first, ...rest]);
   const vendor = inventory.vendor ?? 'nvidia';
   const services = plan.services.map((service): ServicePlan => {
     const devices = given.get(service.name);

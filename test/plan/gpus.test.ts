@@ -460,3 +460,24 @@ test('a file with only GPU errors has no other diagnostic', () => {
   const loaded = load(services({ a: '1' }), { gpus: nothing });
   expect(loaded.ok ? [] : loaded.error.diagnostics.map(({ code }) => code)).toEqual(['too-few-gpus']);
 });
+
+describe('services that are started by hand', () => {
+  const text = `services:
+  auto: { command: run, gpus: 1 }
+  hand: { command: run, gpus: 1, start: manual }
+  off: { command: run, gpus: 1, profiles: [x] }
+`;
+
+  test('get what the others leave, or where that is not enough the same devices', () => {
+    expect(idsOf(planOf(text, { gpus: nvidia(3) }))).toEqual({ auto: '0', hand: '1', off: '2' });
+    expect(idsOf(planOf(text, { gpus: nvidia(1) }))).toMatchObject({ auto: '0' });
+    expect(messages(text, { gpus: nvidia(1) }).filter((message) => message.includes('auto'))).toEqual([]);
+  });
+
+  test('are no error where there is no GPU, and a warning unless their profile is off', () => {
+    const without = text.replace('auto: { command: run, gpus: 1 }', 'auto: { command: run }');
+    expect(load(without, { gpus: nothing }).ok).toBe(true);
+    expect(messages(without, { gpus: nothing })).toHaveLength(1);
+    expect(messages(without, { gpus: nothing })[0]).toContain('hand');
+  });
+});
