@@ -22,11 +22,10 @@ describe('an example', () => {
       expect(violations(jsonSchema(), parse(text, { merge: true }))).toEqual([]);
     });
 
-    test(`${file} has its own README of about ten lines`, () => {
-      const lines = readFileSync(join(ROOT, file, '../README.md'), 'utf8')
-        .trimEnd()
-        .split('\n');
-      expect(lines.length).toBeLessThanOrEqual(18);
+    test(`${file} has its own README of about ten lines, or one whose commands are run`, () => {
+      const readme = readFileSync(join(ROOT, file, '../README.md'), 'utf8').trimEnd();
+      const isRun = readme.includes('which `test/examples` runs command by command');
+      expect(readme.split('\n').length).toBeLessThanOrEqual(isRun ? 200 : 18);
     });
   }
 });

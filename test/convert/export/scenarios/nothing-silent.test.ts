@@ -205,6 +205,8 @@ describe('examples', () => {
       for (const field of Object.keys(service)) {
         // One order stands for stages and dependencies, with or without the one that is removed.
         if (field === 'command' || (hasOneOrder && (field === 'group' || field === 'depends_on'))) continue;
+        // Nothing waits for it, and it ends nothing: what starts it by hand runs it once, as a service or a task.
+        if (options.format === 'compose' && field === 'type' && service.start === 'manual') continue;
         const { [field]: _removed, ...rest } = service;
         const changedFile = { ...file, services: { ...file.services, [key]: rest } };
         // Without its port a probe has none: then the file is wrong.
