@@ -4,7 +4,7 @@
 #pragma once
 #include "sys.h"
 
-enum { PROTOCOL = 2 };
+enum { PROTOCOL = 3 };
 
 /** From the supervisor. */
 enum request {
@@ -92,7 +92,7 @@ enum target { TARGET_PROCESS = 0, TARGET_MAIN = 1, TARGET_GROUP = 2 };
 /** The step at which a spawn failed. */
 enum step {
   STEP_DESCRIPTORS = 1, STEP_FORK, STEP_NOTIFY, STEP_STREAMS, STEP_TERMINAL, STEP_OOM_SCORE, STEP_NICE, STEP_CPUS,
-  STEP_LIMIT, STEP_USER, STEP_CWD, STEP_EXEC
+  STEP_LIMIT, STEP_USER, STEP_CWD, STEP_EXEC, STEP_CGROUP
 };
 
 #define FRAME_BAD (~0u)

@@ -28,6 +28,7 @@ int read_spawn(struct reader *from, struct spawn *spawn) {
   for (u32 at = 0; at < spawn->limit_count && !from->bad; at++) get_u32(from), get_u64(from), get_u64(from);
   spawn->notify = get_text(from);
   spawn->cwd = get_text(from);
+  spawn->cgroup = get_text(from);
   spawn->stream_count = get_u32(from);
   if (spawn->stream_count > STREAMS_MOST) return 0;
   for (u32 at = 0; at < spawn->stream_count; at++) {
@@ -162,6 +163,14 @@ static void place_streams(const struct spawn *spawn, const int *writing_ends) {
   for (u32 at = 0; at < spawn->stream_count; at++) must(STEP_STREAMS, sys_dup3(sources[at], (int)spawn->streams[at].target, 0));
 }
 
+/** Enters a cgroup before anything is allocated there: what a process has used before stays with its old cgroup. */
+static void enter_cgroup(const char *path) {
+  long fd = sys_open(path, O_WRONLY);
+  must(STEP_CGROUP, fd);
+  // 0 is the process that writes (cgroups(7)).
+  must(STEP_CGROUP, sys_write((int)fd, "0", 1));
+}
+
 static void set_oom_score(i32 value) {
   char text[16];
   char *end = append_number(text, text + sizeof text, value);
@@ -228,6 +237,7 @@ __attribute__((noreturn)) static void execute_program(const struct start *start,
     // So that a program of another user can open the terminal by its path, as after login(1). Not needed for its streams.
     if (spawn->set & SET_USER) sys(__NR_fchown, 0, spawn->uid, -1);
   }
+  if (*spawn->cgroup) enter_cgroup(spawn->cgroup);
   if (spawn->set & SET_OOM_SCORE) set_oom_score(spawn->oom_score);
   if (spawn->set & SET_NICE) must(STEP_NICE, sys(__NR_setpriority, 0, 0, spawn->nice));
   if (spawn->cpu_words) must(STEP_CPUS, sys(__NR_sched_setaffinity, 0, spawn->cpu_words * sizeof(u64), spawn->cpus));

@@ -37,7 +37,8 @@ struct spawn {
   const u8 *cpus;
   u32 limit_count;
   const u8 *limits;
-  const char *notify, *cwd;
+  /** `cgroup`: the file cgroup.procs of the cgroup to enter, or "". */
+  const char *notify, *cwd, *cgroup;
   u32 stream_count;
   struct stream streams[STREAMS_MOST];
   u32 argument_count, variable_count;

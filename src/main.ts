@@ -48,12 +48,16 @@ interface Supervision {
 /** Loaded at the first use, because most configurations have no `gpus`. */
 const gpus = () => (require('./linux/gpus.ts') as typeof import('./linux/gpus.ts')).readInventory();
 
+/** Likewise: most have no `memory_limit`. */
+const limitMemory = () =>
+  (require('./linux/memory-cgroup.ts') as typeof import('./linux/memory-cgroup.ts')).prepareCgroups();
+
 /** Runs the command line. Returns its exit code, or the supervision to begin. */
 async function run(handover: Handover): Promise<number | Supervision> {
   const { argv, environment, role } = handover;
   // The clock starts with PID 1's time at the handover, so that a successor continues the clock of the previous supervisor.
   const clock = makeClock(handover.now);
-  const request = { handover, files: realFiles, gpus, version, clock, err, exit };
+  const request = { handover, files: realFiles, gpus, limitMemory, version, clock, err, exit };
   if (role === 'supervise' && handover.restarts > 0) {
     const debug = argv.includes('--debug');
     return { request: { ...request, names: [], debug, level: null, pidFile: null }, prepared: null };
@@ -62,7 +66,15 @@ async function run(handover: Handover): Promise<number | Supervision> {
   const up: CommandContext['up'] = async (files, { profiles, ...options }) => {
     if (role !== 'supervise') throw new Error('only PID 1 starts a supervisor');
     const { prepare } = await import('./up/configuration.ts');
-    const prepared = prepare({ ...files, names: options.names, profiles, environment, files: realFiles, gpus });
+    const prepared = prepare({
+      ...files,
+      names: options.names,
+      profiles,
+      environment,
+      files: realFiles,
+      gpus,
+      limitMemory,
+    });
     if (prepared.ok) found.push({ request: { ...request, ...options }, prepared });
     else err(prepared.text);
     return prepared.ok ? 0 : EXIT_CODE.config;

@@ -9,6 +9,7 @@ import { readSharedMemory } from '../linux/shared-memory.ts';
 import { inspectLogFile } from '../linux/writable.ts';
 import { logFilesOf } from '../plan/logging.ts';
 import type { GpuPlan, Plan, ServicePlan } from '../plan/plan.ts';
+import { renderSize } from '../text.ts';
 import type { PreflightFinding } from './finding.ts';
 import { checkMemory, gpuServices } from './gpus.ts';
 import { allCommands, checkCommand, findAfterTasks } from './programs.ts';
@@ -26,6 +27,7 @@ export async function inspect(
   return [
     ...running.flatMap(checkUser),
     ...running.flatMap(checkRights),
+    ...checkCgroup(running),
     ...running.flatMap((service) =>
       allCommands(service, isAfterTask(service)).flatMap((one) => checkCommand(service, one)),
     ),
@@ -65,6 +67,23 @@ function checkRights({ name, attributes }: ServicePlan): PreflightFinding[] {
     if (why === null) return [];
     const help = 'ask for less, or give the container that right (`docker run --ulimit`, `--cap-add`)';
     return [{ service: name, check: 'limit', verdict: 'wrong', text: `cannot set ${field}: ${why}`, help }];
+  });
+}
+
+/** Whether the kernel can limit the memory of services. Loaded only if one has a limit. */
+function checkCgroup(services: readonly ServicePlan[]): PreflightFinding[] {
+  const limited = services.filter(({ attributes }) => attributes.memory !== null);
+  if (limited.length === 0) return [];
+  const { whyNoCgroup } = require('../linux/memory-cgroup.ts') as typeof import('../linux/memory-cgroup.ts');
+  const why = whyNoCgroup();
+  return limited.map(({ name, attributes: { memory } }): PreflightFinding => {
+    const size = renderSize(memory?.bytes ?? 0);
+    const found = { service: name, check: 'memory', verdict: 'ok', text: `memory_limit ${size}` } as const;
+    if (why === null) return found;
+    const text = `memory_limit ${size} cannot be enforced by the kernel: ${why}`;
+    const help =
+      'give the container a cgroup that it may write (`podman run --systemd=always`, a privileged container); without one it is watched as `max_memory` is';
+    return { ...found, verdict: 'wrong', text, help };
   });
 }
 

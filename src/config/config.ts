@@ -376,15 +376,25 @@ function checkSchedule(service: ServiceConfig, given: Given<typeof SERVICE>, { k
   }
 }
 
-/** `on_exceed` without `max_memory`. */
+/** Contradictions between the fields of its memory. */
 function checkMemory(
-  { name, max_memory, broken }: ServiceConfig,
+  { name, max_memory, memory_limit, broken }: ServiceConfig,
   given: Given<typeof SERVICE>,
   { key, report }: FieldReporter,
 ): void {
-  if (max_memory !== null || broken.has('max_memory') || given.on_exceed === undefined) return;
-  const message = `\`on_exceed\` says what happens above \`max_memory\`, which \`${name}\` does not have`;
-  report(key('on_exceed'), 'contradiction', message, 'add `max_memory: 8GiB`, or remove it');
+  if (broken.has('max_memory') || broken.has('memory_limit')) return;
+  if (max_memory === null && given.on_exceed !== undefined) {
+    const message = `\`on_exceed\` says what happens above \`max_memory\`, which \`${name}\` does not have`;
+    report(key('on_exceed'), 'contradiction', message, 'add `max_memory: 8GiB`, or remove it');
+  }
+  if (memory_limit === null && given.oom_group !== undefined) {
+    const message = `\`oom_group\` says what happens above \`memory_limit\`, which \`${name}\` does not have`;
+    report(key('oom_group'), 'contradiction', message, 'add `memory_limit: 8GiB`, or remove it');
+  }
+  if (max_memory !== null && memory_limit !== null && max_memory >= memory_limit) {
+    const message = '`max_memory` is not below `memory_limit`: the kernel would come first';
+    report(key('max_memory'), 'contradiction', message, 'write less, or remove one of them');
+  }
 }
 
 /** In the service if it is there, else in `defaults`, else the closest parent that exists. */

@@ -1,6 +1,6 @@
-// How much memory a service may use, as the supervisor watches it.
+// How much memory a service may use: watched by the supervisor (`max_memory`), or limited by the kernel (`memory_limit`).
 import { defaulted, field } from './field.ts';
-import { size, wordOf } from './shape.ts';
+import { flag, size, wordOf } from './shape.ts';
 
 export const MEMORY = {
   max_memory: field(
@@ -12,5 +12,15 @@ export const MEMORY = {
     wordOf(['restart', 'fail', 'warn'], { kill: 'fail', stop: 'fail', exit: 'fail', log: 'warn', none: 'warn' }),
     'above `max_memory`: `restart` it whatever its policy, let the run `fail` with code 137 so that `restart` decides, or `warn`',
     'restart',
+  ),
+  memory_limit: field(
+    size(),
+    'the most memory that the kernel lets it use, by a cgroup of its own; where no cgroup can be made, it is watched instead, and fails above it',
+    'that of the container',
+  ),
+  oom_group: defaulted(
+    flag(),
+    'whether the kernel ends all its processes when it exceeds `memory_limit`, and not the largest one only (cgroups v2)',
+    true,
   ),
 } as const;

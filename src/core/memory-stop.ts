@@ -23,12 +23,11 @@ function* applySample(view: StepView, { service: name, run, bytes }: MemorySampl
     if (excess !== service.excess) yield { type: 'service', name, service: { ...service, excess } };
     return;
   }
-  const { max, onExceed } = watch;
-  yield notify(name, { event: 'memory-exceeded', bytes, max, action: onExceed });
+  yield notify(name, { event: 'memory-exceeded', bytes, watch });
   const counted: Service = { ...service, excess, excesses: service.excesses + 1 };
   yield { type: 'service', name, service: counted };
-  if (onExceed === 'warn') return;
-  const cause = { kind: 'memory', bytes, max, restarts: onExceed === 'restart' } as const;
+  if (watch.onExceed === 'warn') return;
+  const cause = { kind: 'memory', bytes, watch } as const;
   const result = stopRun(plan, counted, cause, stopLimit(view, plan), view.context(name));
   yield { type: 'service-step', name, result };
 }

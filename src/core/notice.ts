@@ -38,13 +38,8 @@ export type ServiceNotice =
   | { readonly event: 'liveness-recovered' }
   | { readonly event: 'still-starting'; readonly elapsed: Millis; readonly detail: ProbeDetail | null }
   | { readonly event: 'gpu-memory'; readonly about: MemoryNotice }
-  /** Its processes use more than `max_memory`. */
-  | {
-      readonly event: 'memory-exceeded';
-      readonly bytes: number;
-      readonly max: number;
-      readonly action: MemoryWatchPlan['onExceed'];
-    }
+  /** Its processes use more memory than `watch` allows. */
+  | { readonly event: 'memory-exceeded'; readonly bytes: number; readonly watch: MemoryWatchPlan }
   /** It is started though the driver of its GPU does not respond. */
   | { readonly event: 'gpu-lost'; readonly why: string }
   | { readonly event: 'hook-failed'; readonly failure: HookFailure }

@@ -2,7 +2,7 @@
 // how often to probe, how services share the deadline of a shutdown.
 import { EXIT_CODE, exitCodeOfSignal } from '../linux/exit-codes.ts';
 import { signalNumber } from '../linux/signals.ts';
-import type { Millis, RestartPolicy, ServicePlan, SignalName } from '../plan/plan.ts';
+import type { MemoryWatchPlan, Millis, RestartPolicy, ServicePlan, SignalName } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 import type { ProbeDetail, StartFailure } from './detail.ts';
 
@@ -23,8 +23,8 @@ export type Cause =
   | { readonly kind: 'not-alive'; readonly detail: ProbeDetail | null }
   /** The driver of its GPUs does not respond any more. */
   | { readonly kind: 'gpu-lost'; readonly why: string }
-  /** Its processes used more than `max_memory`. `restarts`: it runs again whatever its policy. */
-  | { readonly kind: 'memory'; readonly bytes: number; readonly max: number; readonly restarts: boolean }
+  /** Its processes used more memory than `watch` allows. */
+  | { readonly kind: 'memory'; readonly bytes: number; readonly watch: MemoryWatchPlan }
   | { readonly kind: 'asked' };
 
 export interface Verdict {

@@ -58,7 +58,7 @@ export function evaluateEnd(
 
 /** The policy for an end: `on_exceed: restart` is stronger than the policy of the service, within its limit. */
 function policyFor({ restart }: ServicePlan, cause: Cause): RestartPolicy {
-  return cause.kind === 'memory' && cause.restarts ? { ...restart, policy: 'always' } : restart;
+  return cause.kind === 'memory' && cause.watch.onExceed === 'restart' ? { ...restart, policy: 'always' } : restart;
 }
 
 /**

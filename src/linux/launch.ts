@@ -103,6 +103,8 @@ export function describeLaunchFailure(
     code: EXIT_CODE.notExecutable,
   });
   switch (step) {
+    case 'cgroup':
+      return { ...cannot('enter its cgroup (`memory_limit`)'), code: 1 };
     case 'descriptors':
       return code === 'EMFILE'
         ? { step: 'pipes', message: `the limit of ${about.files} open files is reached`, code: 1 }

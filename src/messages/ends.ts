@@ -29,7 +29,7 @@ export function renderEnd({ cause, exit, verdict, lasted }: Ended): string {
     case 'not-alive':
       return `failed its liveness probe after ${lastedFor}${withDetail(cause.detail)}`;
     case 'memory':
-      return `used ${renderSize(cause.bytes)} of memory, more than max_memory (${renderSize(cause.max)}), after ${lastedFor}`;
+      return `used ${renderSize(cause.bytes)} of memory, more than ${cause.watch.field} (${renderSize(cause.watch.max)}), after ${lastedFor}`;
     case 'gpu-lost':
       return `lost its GPU: ${cause.why}; only a new container can fix that`;
     case 'asked':

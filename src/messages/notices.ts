@@ -149,10 +149,14 @@ function textOfEnd(notice: Exclude<Notice, { readonly event: EarlyEvent }>): str
   }
 }
 
-function renderExcess({ bytes, max, action }: Notice & { readonly event: 'memory-exceeded' }): string {
-  const used = `uses ${renderSize(bytes)} of memory, more than max_memory (${renderSize(max)})`;
-  if (action === 'warn') return used;
-  return `${used}: it is stopped${action === 'restart' ? ', and starts again' : ', which counts as a failure'} (\`on_exceed\`)`;
+function renderExcess({
+  bytes,
+  watch: { field, max, onExceed },
+}: Notice & { readonly event: 'memory-exceeded' }): string {
+  const used = `uses ${renderSize(bytes)} of memory, more than ${field} (${renderSize(max)})`;
+  if (onExceed === 'warn') return used;
+  if (onExceed === 'restart') return `${used}: it is stopped, and starts again (\`on_exceed\`)`;
+  return `${used}: it is stopped, which counts as a failure${field === 'max_memory' ? ' (`on_exceed`)' : ''}`;
 }
 
 /** What is true of everything: services without a readiness probe have only been started. */

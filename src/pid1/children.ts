@@ -79,12 +79,23 @@ export class Children {
     );
   }
 
+  /** Distinguishes the cgroups of this supervisor, and of those before and after it, from those of others. */
+  get owner(): string {
+    return (this.#marks >> MARK_SHIFT).toString(16);
+  }
+
+  /** Loaded with the first limit of memory. */
+  #cgroups(): typeof import('../linux/memory-cgroup.ts') {
+    return require('../linux/memory-cgroup.ts') as typeof import('../linux/memory-cgroup.ts');
+  }
+
   /** Starts a program in its own session. The listener is called later. */
   spawn({ spec, runName, stopSignal }: RunRequest, connections: Connections, listener: RunListener): Run {
     const id = this.#parts.pid1.nextRun();
     const mark = this.#marks + BigInt(id);
     const { input, output, notify } = connections;
     const { streams, pipes } = arrangeStreams(input, output);
+    const { memory } = spec.attributes;
     const whole = { ...spec, env: { ...this.#parts.env, ...spec.env } };
     const run = this.#add(id, runName, listener);
     this.#parts.pid1.spawn(
@@ -93,6 +104,7 @@ export class Children {
         run: id,
         stopSignal: signalNumber(stopSignal),
         mark: this.#parts.hasMarks ? mark : 0n,
+        cgroup: memory === null ? null : this.#cgroups().cgroupOf(memory, this.owner),
         notify: notify?.name ?? null,
         terminal: input?.kind === 'terminal',
         streams,

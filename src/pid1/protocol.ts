@@ -5,7 +5,7 @@ import { LIMITS, type LimitName } from '../linux/limits.ts';
 import type { Succession } from '../plan/plan.ts';
 import type { ProcessSpec } from '../plan/process.ts';
 
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 export const REQUEST = {
   hello: 1,
@@ -49,6 +49,7 @@ export const STEPS = {
   10: 'user',
   11: 'cwd',
   12: 'exec',
+  13: 'cgroup',
 } as const satisfies Readonly<Record<number, string>>;
 type SpawnStep = (typeof STEPS)[keyof typeof STEPS];
 
@@ -79,6 +80,8 @@ export interface SpawnFrame {
   /** 0: none. */
   readonly mark: bigint;
   readonly spec: ProcessSpec;
+  /** The file cgroup.procs of the cgroup that it enters, for `memory` of its attributes; null: that of PID 1. */
+  readonly cgroup: string | null;
   /** Name of a datagram socket in the abstract namespace; null: none. */
   readonly notify: string | null;
   /** Whether descriptor 0 becomes the controlling terminal. */
@@ -187,7 +190,7 @@ export function encodeBatch(frames: readonly Uint8Array[]): Buffer {
 
 export function encodeSpawn(spawn: SpawnFrame): Buffer {
   const { argv, env, cwd, attributes } = spawn.spec;
-  const { user, umask, nice, oomScoreAdj, cpus, limits, ...others } = attributes;
+  const { user, umask, nice, oomScoreAdj, cpus, limits, memory: _entered, ...others } = attributes;
   // An attribute that is not encoded is an error of types.
   others satisfies Readonly<Record<string, never>>;
   const set =
@@ -210,7 +213,10 @@ export function encodeSpawn(spawn: SpawnFrame): Buffer {
       .u32(LIMITS[name as LimitName].number)
       .u64(raw(soft))
       .u64(raw(hard));
-  frame.text(spawn.notify ?? '').text(cwd ?? '');
+  frame
+    .text(spawn.notify ?? '')
+    .text(cwd ?? '')
+    .text(spawn.cgroup ?? '');
   frame.u32(spawn.streams.size);
   for (const [target, stream] of spawn.streams) {
     const which = stream.kind === 'same' ? stream.pipe : stream.kind === 'path' ? ACCESS[stream.access] : 0;

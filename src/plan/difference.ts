@@ -58,7 +58,7 @@ type Merged =
   | 'broken'
   | OfSchedule
   | OfMemory;
-type OfMemory = 'on_exceed';
+type OfMemory = 'on_exceed' | 'oom_group';
 type OfSchedule = 'every' | 'time_zone' | 'overlap' | 'catch_up' | 'jitter';
 type Forgotten = Exclude<keyof ServiceConfig, (typeof FIELD_NAMES)[ServiceField] | Merged>;
 // A key that reaches no plan is an error of types.

@@ -14,6 +14,7 @@ import { type Environment, makeEnvironments } from './environment.ts';
 import type { Inventory } from './gpu-inventory.ts';
 import { toHooks } from './hooks.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
+import { type MemoryPlan, toMemory } from './memory.ts';
 import { isGlob, matchServices, names as namesOf } from './names.ts';
 import type { LogPlan, Plan, ServicePlan, StartMode, Succession } from './plan.ts';
 import { toProbes } from './probes.ts';
@@ -31,6 +32,8 @@ export interface PlanContext {
   readonly environment: Readonly<Record<string, string>>;
   /** Lists the GPUs if a service requests any. Without it no GPU is assigned, and a missing GPU is not an error. */
   readonly gpus?: () => Inventory;
+  /** Why the kernel cannot limit the memory of a service; null: it can. Called if a service has a limit. Without it, it can. */
+  readonly limitMemory?: () => string | null;
   /** The current plan, if there is one: services keep the GPUs that it assigned to them. */
   readonly before?: Plan;
   /** Only these services and their dependencies; undefined or empty: all. */
@@ -125,7 +128,7 @@ function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, s
 }
 
 function expand(config: Config, context: PlanContext, problems: Problems): Plan {
-  const { files, environment, names = [], profiles = [] } = context;
+  const { files, environment, names = [], profiles = [], limitMemory = () => null } = context;
   const { edges, stages, groups } = toEdges(config, problems);
   const fromEnvironment = environment.SVC_SUPER_PROFILES ?? '';
   const modes = startModes(config, edges, { names, profiles, fromEnvironment }, problems);
@@ -134,13 +137,14 @@ function expand(config: Config, context: PlanContext, problems: Problems): Plan 
   const services = config.services.map((service): ServicePlan => {
     const user = accounts === null ? null : findUser(service, accounts, problems);
     const log = toLogPlan(service, dirname(config.source.file));
+    const memory = toMemory(service, limitMemory, problems);
     const relations = {
       start: modes.get(service.name) ?? 'auto',
       edges: edges.get(service.name) ?? [],
       stageEdges: stages.get(service.name) ?? [],
     };
     const canBeMade = relations.edges.length + relations.stageEdges.length > 0 || service.hooks.before_start !== null;
-    return toServicePlan(service, relations, user, environments.of(service, user, canBeMade), log, problems);
+    return toServicePlan(service, relations, user, environments.of(service, user, canBeMade), log, memory, problems);
   });
   const late = environments.late();
   reportSharedPorts(config, modes, problems);
@@ -191,6 +195,7 @@ function toServicePlan(
   user: User | null,
   { env, secrets, recipe }: Environment,
   log: LogPlan,
+  memory: MemoryPlan,
   problems: Problems,
 ): ServicePlan {
   const { name, key, restart, stop } = service;
@@ -227,8 +232,8 @@ function toServicePlan(
     secrets,
     ...(recipe !== undefined && { envRecipe: recipe }),
     cwd: service.cwd,
-    attributes: toAttributes(service, user),
-    memoryWatch: service.max_memory === null ? null : { max: service.max_memory, onExceed: service.on_exceed },
+    attributes: toAttributes(service, user, memory.limit),
+    memoryWatch: memory.watch,
     ports: service.ports,
     log,
     hooks: toHooks(service, problems),

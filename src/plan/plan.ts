@@ -198,6 +198,8 @@ export type StartMode = 'auto' | 'manual' | 'profile-off';
 
 /** The memory of a process set, as the supervisor watches it. */
 export interface MemoryWatchPlan {
+  /** The field that says so; `memory_limit` where the kernel cannot enforce it. */
+  readonly field: 'max_memory' | 'memory_limit';
   /** Bytes of private memory. */
   readonly max: number;
   readonly onExceed: 'restart' | 'fail' | 'warn';

@@ -14,6 +14,15 @@ export interface User {
   readonly home: string | null;
 }
 
+/** The limit of the cgroup of one service. */
+export interface MemoryLimit {
+  readonly bytes: number;
+  /** Whether all processes of the cgroup end when it is reached. */
+  readonly oomGroup: boolean;
+  /** The name of the service. */
+  readonly group: string;
+}
+
 /** What the kernel keeps for a process and its children inherit. null: as PID 1 has it. */
 export interface ProcessAttributes {
   readonly user: User | null;
@@ -23,6 +32,8 @@ export interface ProcessAttributes {
   /** Processor numbers, ascending. */
   readonly cpus: readonly number[] | null;
   readonly limits: Readonly<Partial<Record<LimitName, Limit>>>;
+  /** The limit of a cgroup of its own; null: it is in the cgroup of PID 1. */
+  readonly memory: MemoryLimit | null;
 }
 
 /** The key in services.yaml for each attribute. */
@@ -33,6 +44,7 @@ export const ATTRIBUTE_NAMES = {
   oomScoreAdj: 'oom_score_adj',
   cpus: 'cpus',
   limits: 'limits',
+  memory: 'memory_limit',
 } as const satisfies Readonly<Record<keyof ProcessAttributes, string>>;
 
 /** Everything that PID 1 needs to know about a process to start it, apart from its descriptors. */
@@ -53,8 +65,9 @@ export type Exit =
 export function toAttributes(
   { umask, nice, oom_score_adj, cpus, limits }: ServiceConfig,
   user: User | null,
+  memory: MemoryLimit | null,
 ): ProcessAttributes {
-  return { user, umask, nice, oomScoreAdj: oom_score_adj, cpus, limits: Object.fromEntries(limits) };
+  return { user, umask, nice, oomScoreAdj: oom_score_adj, cpus, limits: Object.fromEntries(limits), memory };
 }
 
 /** Another process with the folder, attributes and environment of `spec`: a hook, a probe, a stop command, a run. */

@@ -17,6 +17,7 @@ import { Engine } from '../runtime/engine.ts';
 import { Executor } from '../runtime/executor.ts';
 import { printable } from '../text.ts';
 import { Checkpoint, type End, type Own } from './checkpoint.ts';
+import { makeLimitReporter } from './limit-kills.ts';
 import type { Parts } from './parts.ts';
 import type { NewScale } from './reload.ts';
 
@@ -103,6 +104,7 @@ function makeExecutor(
   changed: (service: string) => void,
   planNow: () => Plan,
 ): Executor<Run> {
+  const reportLimit = makeLimitReporter(announce, () => children.owner);
   const executorParts: ConstructorParameters<typeof Executor<Run>>[0] = {
     clock: request.clock,
     processes: children,
@@ -118,8 +120,12 @@ function makeExecutor(
     },
     runTool: async (request, abort) => (await import('../pid1/tools.ts')).runTool(children, request, abort),
     readGpus: async (plan, abort) => (await gpus.reader())(plan, { holders: true }, abort),
-    explainExit: (spec, exit) =>
-      exit.kind === 'signal' ? explainDeath(exit.signal, spec.attributes.limits) : explainShellExit(spec, exit.code),
+    explainExit: (spec, exit) => {
+      reportLimit(spec, exit);
+      return exit.kind === 'signal'
+        ? explainDeath(exit.signal, spec.attributes.limits)
+        : explainShellExit(spec, exit.code);
+    },
     warn: (service, event, text) => announce({ level: 'warn', service, event, text }),
     fileExists: exists,
     ownUid: process.getuid?.() ?? 0,

@@ -21,17 +21,17 @@ export interface SamplerParts {
 }
 
 /** Samples until no service is watched any more; `done` is called then. */
-export function sampleMemory(parts: SamplerParts, done: () => void): void {
+export function sampleMemory(parts: SamplerParts, done: () => void, wait = SAMPLE_AGAIN): void {
   const { clock, engine } = parts;
-  const isOpen = [...engine.world.services.values()].some(({ excess }) => excess !== null && excess.samples > 0);
-  clock.after(isOpen ? SAMPLE_AGAIN : SAMPLE_EVERY, () => {
+  clock.after(wait, () => {
     if (!engine.world.plan.services.some(({ memoryWatch }) => memoryWatch !== null)) {
       done();
       return;
     }
     const samples = takeSamples(parts);
     if (samples.length > 0) engine.send({ type: 'memory-read', samples });
-    sampleMemory(parts, done);
+    const isOpen = [...engine.world.services.values()].some(({ excess }) => excess !== null && excess.samples > 0);
+    sampleMemory(parts, done, isOpen ? SAMPLE_AGAIN : SAMPLE_EVERY);
   });
 }
 

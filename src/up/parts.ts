@@ -27,6 +27,8 @@ export interface UpRequest {
   readonly files: Files;
   /** Finds the GPUs of the container. */
   readonly gpus: () => Inventory;
+  /** Why the kernel cannot limit the memory of a service; null: it can. */
+  readonly limitMemory: () => string | null;
   readonly version: string;
   readonly clock: RealClock;
   err(text: string): void;

@@ -23,6 +23,8 @@ interface ReloadParts {
   readonly files: Files;
   /** Finds the GPUs of the container. */
   readonly gpus: () => Inventory;
+  /** Why the kernel cannot limit the memory of a service; null: it can. */
+  readonly limitMemory: () => string | null;
   readonly engine: Engine;
   announce(announcement: Announcement): void;
   /** The process that listens on a port; null: none. */
@@ -46,11 +48,11 @@ export interface NewScale {
  * replicas changes.
  */
 export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run', scale: NewScale | null = null): Reloaded {
-  const { names, environment, files, gpus, engine, announce } = parts;
+  const { names, environment, files, gpus, limitMemory, engine, announce } = parts;
   const before = engine.world.target;
   const { file: path, more = [], profiles = [] } = before;
   const asked = scale === null ? {} : { [scale.service]: scale.replicas };
-  const loaded = loadPlan({ path, more, profiles, names, environment, files, gpus, before, scale: asked });
+  const loaded = loadPlan({ path, more, profiles, names, environment, files, gpus, limitMemory, before, scale: asked });
   if (!loaded.ok) {
     const text = renderDiagnostics(loaded.error);
     if (how === 'apply' && scale === null) for (const announcement of refusals(loaded.error)) announce(announcement);

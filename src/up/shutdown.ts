@@ -51,6 +51,10 @@ export async function shutDown(end: End, core: Core, parts: Parts, control: Clos
   );
   const { pidFile } = checkpoint.own;
   if (pidFile !== null) (await import('../linux/pid-file.ts')).removePidFile(pidFile, parts.request.handover.pid1);
+  if (engine.world.plan.services.some(({ attributes }) => attributes.memory !== null)) {
+    const { removeCgroups } = await import('../linux/memory-cgroup.ts');
+    removeCgroups(link.children.owner);
+  }
   return link.pid1.end(end.code);
 }
 

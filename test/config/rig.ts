@@ -38,6 +38,7 @@ export interface Around {
   readonly profiles?: readonly string[];
   readonly gpus?: () => Inventory;
   readonly before?: Plan;
+  readonly limitMemory?: () => string | null;
 }
 
 /** A file with a mistake, and the printed text; both begin with an empty line. */

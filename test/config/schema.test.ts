@@ -113,7 +113,7 @@ services:
     replicas: 3
     venv: venv
     gpus: { count: 1, optional: true, min_free: 20GiB, free_timeout: 2m, on_lost: restart }
-  leaky: { command: run, max_memory: 2GiB, on_exceed: warn }
+  leaky: { command: run, max_memory: 2GiB, on_exceed: warn, memory_limit: 3GiB, oom_group: false }
   i: { command: run, gpus: { devices: [0, GPU-8932f937] } }
   e: { command: run, gpus: { share: all } }
   f: { command: run, gpus: [0, "MIG-8932f937"] }

@@ -214,7 +214,7 @@ describe('did you mean', () => {
   });
 
   const keys: Readonly<Record<string, string>> = {
-    deploy: 'use `replicas`, `restart` and `gpus`; set limits for memory and processors on the container',
+    deploy: 'use `replicas`, `restart`, `gpus` and `memory_limit`; set a limit for processors on the container',
     healthy: 'it is called `ready` (and `live`)',
     readiness: 'it is called `ready`',
     oneshot: 'write `type: task`',

@@ -29,6 +29,7 @@ function fakeSource(loud: boolean): { readonly source: ApiSource; readonly follo
       services: [{ name: 'a', state: 'ready' }],
     }),
     usage: () => new Map(),
+    wall: () => 0,
     after: (ms: number, fn: () => void) => {
       const timer = setTimeout(fn, ms);
       return () => clearTimeout(timer);

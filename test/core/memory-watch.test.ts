@@ -12,14 +12,14 @@ const MAX = 1_000;
 function exceededAt(...samples: readonly number[]): number[] {
   let excess: MemoryExcess | null = null;
   return samples.flatMap((bytes, index) => {
-    const decision = evaluateSample({ max: MAX, onExceed: 'warn' }, excess, bytes);
+    const decision = evaluateSample({ field: 'max_memory', max: MAX, onExceed: 'warn' }, excess, bytes);
     excess = decision.excess;
     return decision.isExceeded ? [index] : [];
   });
 }
 
 const leaky = (onExceed: MemoryWatchPlan['onExceed'], given: Partial<Omit<ServicePlan, 'stop'>> = {}) =>
-  service('leaky', { memoryWatch: { max: MAX, onExceed }, ...given });
+  service('leaky', { memoryWatch: { field: 'max_memory', max: MAX, onExceed }, ...given });
 
 /** Samples of the current run. */
 function sample(sim: Simulator, ...bytes: readonly number[]): Simulator {
@@ -91,6 +91,6 @@ test('a sample of an earlier run, of a run that stops, and of a service that is 
 
 test('a reload changes the limit without another run', () => {
   const sim = simulate(plan([leaky('fail')])).until(1_000);
-  sim.reload(plan([{ ...leaky('fail'), memoryWatch: { max: 5_000, onExceed: 'fail' } }]));
+  sim.reload(plan([{ ...leaky('fail'), memoryWatch: { field: 'max_memory', max: 5_000, onExceed: 'fail' } }]));
   expect([sample(sim, 2_000, 2_000).state('leaky'), sim.service('leaky').run]).toEqual(['ready', 1]);
 });

@@ -194,11 +194,19 @@ export class Supervised implements AsyncDisposable {
     const run = options.run ?? ++this.#lastRun;
     this.#lastRun = Math.max(run, this.#lastRun);
     const { argv, env = { PATH: '/usr/bin:/bin' }, cwd = null, stopSignal = 15, mark = 0n, ...others } = options;
-    const { notify = null, terminal = false, user = null, run: _run, streams: _streams, ...attributes } = others;
+    const {
+      notify = null,
+      cgroup = null,
+      terminal = false,
+      user = null,
+      run: _run,
+      streams: _streams,
+      ...attributes
+    } = others;
     const whole = { ...INHERITED, ...attributes, user: user === null ? null : { name: null, home: null, ...user } };
     const spec = { argv, env, cwd, attributes: whole };
     const streams = new Map(Object.entries(options.streams ?? PIPES).map(([fd, stream]) => [Number(fd), stream]));
-    this.send(encodeSpawn({ spec, stopSignal, mark, notify, terminal, run, streams }));
+    this.send(encodeSpawn({ spec, stopSignal, mark, cgroup, notify, terminal, run, streams }));
     return run;
   }
 

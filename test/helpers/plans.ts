@@ -44,6 +44,7 @@ export const INHERITED: ProcessAttributes = {
   oomScoreAdj: null,
   cpus: null,
   limits: {},
+  memory: null,
 };
 
 type Given = Partial<Omit<ServicePlan, 'name' | 'stop'>> & { readonly stop?: Partial<StopPlan> };

@@ -140,7 +140,7 @@ describe('the successor', () => {
 
 describe('a batch', () => {
   const spawn: SpawnFrame = {
-    ...{ run: 5, stopSignal: 15, mark: 0n, notify: null, terminal: false, streams: new Map() },
+    ...{ run: 5, stopSignal: 15, mark: 0n, cgroup: null, notify: null, terminal: false, streams: new Map() },
     spec: { argv: ['/bin/sleep', '1000'], env: {}, cwd: null, attributes: INHERITED },
   };
 

@@ -125,6 +125,7 @@ function processSettings(source: ExportSource, service: ExportService, reporter:
     pre_stop: preStopCommands(service).map((command) => ({ command })),
     ulimits: ulimits(config),
     oom_score_adj,
+    mem_limit: config.memory_limit,
     cpuset: cpus === null ? null : cpus.join(','),
   };
 }

@@ -1,5 +1,6 @@
 // One container of a Pod from one service. Facts: the API reference of Kubernetes, core/v1 Container.
 import type { ServiceConfig } from '../../config/config.ts';
+import { writeSize } from '../quantities.ts';
 import { quoteWords } from '../words.ts';
 import { reportSecrets } from './environment-report.ts';
 import { toLabel } from './names.ts';
@@ -28,7 +29,7 @@ export function toContainer(
     })),
     envFrom: configMaps(source, service, reporter),
     ports: config.ports.map((port) => ({ containerPort: port })),
-    resources: compact({ limits: gpuLimit(service, reporter) }),
+    resources: compact({ limits: { ...gpuLimit(service, reporter), ...memoryLimit(service) } }),
     securityContext: securityContext(config, key, reporter),
     lifecycle: compact({ preStop: preStop(service) }),
   });
@@ -60,6 +61,11 @@ function gpuLimit({ config: { gpus }, key }: ExportService, reporter: Reporter):
   if (shared) add(changed('containers of a Pod do not share a GPU: each gets its own', 'let one container have both'));
   if (typeof wish === 'object') add(changed('a Pod asks for a number of GPUs, not for certain ones'));
   return { 'nvidia.com/gpu': wish === 'all' ? 1 : typeof wish === 'number' ? wish : wish.length };
+}
+
+/** As the kernel limits it; a Pod whose sum a node does not have stays unscheduled. */
+function memoryLimit({ config: { memory_limit } }: ExportService): Record<string, string> {
+  return memory_limit === null ? {} : { memory: writeSize(memory_limit).replace(/B$/, '') };
 }
 
 function securityContext({ user }: ServiceConfig, key: string, reporter: Reporter): Record<string, unknown> {

@@ -18,6 +18,7 @@ const RULES: Rules = {
   limits: ({ config }) => lost(`a job has no resource limits (${[...config.limits.keys()].join(', ')})`),
   type: ({ config }) =>
     config.type === 'task' ? changed('any operation may end: a job does not distinguish tasks from services') : null,
+  memory_limit: lost('a job has no limit of memory', 'choose a market with enough memory'),
   oom_score_adj: lost('a job has no setting for it'),
   cpus: lost('a job cannot choose processors'),
   'stop.signal': lost("the node's own signal stops a container"),

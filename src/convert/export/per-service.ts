@@ -96,6 +96,8 @@ const NO_LOG_FILE = lost('the engine writes the logs', 'let the program write th
 /** Of most fields nothing depends on the engine. */
 export const PER_SERVICE: Rules = {
   max_memory: lost('no engine restarts a container for its memory', 'limit the memory of its container'),
+  memory_limit: 'kept',
+  oom_group: lost('the engine decides what the kernel ends'),
   on_exceed: lost('no engine restarts a container for its memory'),
   schedule: RUNS_ONCE,
   every: RUNS_ONCE,

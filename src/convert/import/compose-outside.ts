@@ -99,7 +99,6 @@ const OPTIONS: Readonly<Record<string, (value: string) => string>> = {
   hostname: (value) => `--hostname ${value}`,
   domainname: (value) => `--domainname ${value}`,
   mac_address: (value) => `--mac-address ${value}`,
-  mem_limit: (value) => `--memory ${value}`,
   memswap_limit: (value) => `--memory-swap ${value}`,
   mem_reservation: (value) => `--memory-reservation ${value}`,
   mem_swappiness: (value) => `--memory-swappiness ${value}`,
@@ -123,7 +122,6 @@ const SINGLE: ReadonlySet<string> = new Set([
   'ipc',
   'pid',
   'hostname',
-  'mem_limit',
   'cpus',
   'read_only',
   'network_mode',
@@ -226,9 +224,10 @@ function reportResources(reader: ComposeReader): void {
   for (const kind of ['limits', 'reservations'] as const) {
     const one = resources.section(kind);
     one.take('devices');
+    // The limit of memory is a field of the service.
+    if (kind === 'limits') one.take('memory');
     for (const { key, node } of one.rest()) {
       const value = reader.textAt(node, 'bare') ?? '';
-      if (kind === 'limits' && key === 'memory') context.outside.option(`--memory ${value}`);
       if (kind === 'limits' && key === 'cpus') context.outside.option(`--cpus ${value}`);
       report.lost(
         one.where(key),

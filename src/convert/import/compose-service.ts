@@ -3,7 +3,7 @@
 import { didYouMean } from '../../config/nearest.ts';
 import { SERVICE } from '../../config/schema.ts';
 import type { Node } from '../../config/tree.ts';
-import { readGoDuration, writeDuration } from '../quantities.ts';
+import { readGoDuration, writeDuration, writeSize } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import { literal, quoteWords, shellText, unwrapVenv } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, Section, textOf } from '../yaml-source.ts';
@@ -12,6 +12,7 @@ import { importDependencies } from './compose-depends.ts';
 import { importEnvironment } from './compose-environment.ts';
 import { importGpus } from './compose-gpus.ts';
 import { importHealthcheck } from './compose-health.ts';
+import { readMemoryLimit } from './compose-memory.ts';
 import { importPorts, reportHostSettings } from './compose-outside.ts';
 import type { ComposeReader } from './compose-reader.ts';
 import { type ComposeText, splitComposeWords } from './compose-text.ts';
@@ -211,6 +212,8 @@ function importProcess(reader: ComposeReader, fields: ServiceDraft['fields']): v
   }
   const score = reader.textAt(section.take('oom_score_adj'), 'services');
   if (score !== null) fields.oom_score_adj = numberOr(score);
+  const memory = readMemoryLimit(reader);
+  if (memory !== null) fields.memory_limit = writeSize(memory);
   const cpus = reader.textAt(section.take('cpuset'), 'services');
   if (cpus !== null && cpus !== '') fields.cpus = cpus;
 }

@@ -27,7 +27,10 @@ const scheduled: fc.Arbitrary<Plan> = fc
     ...plan,
     services: plan.services.map((given, position) => {
       const onExceed = (['restart', 'fail', 'warn'] as const)[position];
-      const service = onExceed === undefined ? given : { ...given, memoryWatch: { max: 1_000, onExceed } };
+      const service =
+        onExceed === undefined
+          ? given
+          : { ...given, memoryWatch: { field: 'max_memory' as const, max: 1_000, onExceed } };
       const schedule = position === 0 ? one : (wished[position] ?? null);
       return schedule === null
         ? service

@@ -1,0 +1,138 @@
+// A cgroup for the memory of each service with `memory_limit`: whether one can be made here, its limit, and its end. Loaded only if
+// a service has such a limit. Starts and moves no service: PID 1's child enters its cgroup before it executes the program.
+//
+// With version 2 a cgroup that has processes cannot give controllers to its children (cgroups(7), "no internal processes"), so
+// PID 1 and the supervisor move into a cgroup beside those of the services. A runtime that executes a command in the container
+// (`docker exec`) then puts it beside PID 1 (https://github.com/opencontainers/runc/issues/2356). Version 1 needs no move.
+import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import type { MemoryLimit } from '../plan/process.ts';
+import { OWN_CGROUP } from './cgroup.ts';
+import { codeOf } from './errno.ts';
+import { exists, readLatin1 } from './files.ts';
+
+const V2 = '/sys/fs/cgroup';
+const V1 = '/sys/fs/cgroup/memory';
+const PREFIX = 'svc-super.';
+interface Home {
+  readonly version: 1 | 2;
+  /** The folder in which the cgroups of the services are made. */
+  readonly folder: string;
+}
+
+/** The folder of this process's own cgroup for memory, or of the one above it if it was moved; null: there is none. */
+export function findHome(table: string, isThere: (path: string) => boolean): Home | null {
+  const pathOf = (matches: (controllers: string) => boolean): string | null => {
+    for (const line of table.split('\n')) {
+      const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+      if (path !== '' && matches(controllers)) return path.replace(new RegExp(`/${OWN_CGROUP}$`), '');
+    }
+    return null;
+  };
+  const at = (root: string, path: string): string => (isThere(`${root}${path}/cgroup.procs`) ? `${root}${path}` : root);
+  const first = pathOf((controllers) => controllers.split(',').includes('memory'));
+  if (first !== null && isThere(`${V1}/cgroup.procs`)) return { version: 1, folder: at(V1, first).replace(/\/$/, '') };
+  const second = pathOf((controllers) => controllers === '');
+  if (second === null || !isThere(`${V2}/cgroup.controllers`)) return null;
+  return { version: 2, folder: at(V2, second).replace(/\/$/, '') };
+}
+
+function ownHome(): Home | null {
+  try {
+    return findHome(readLatin1('/proc/self/cgroup'), exists);
+  } catch {
+    return null;
+  }
+}
+
+const words = (path: string): readonly string[] => readLatin1(path).trim().split(/\s+/);
+
+/** Why services cannot have cgroups of their own here; null: they can. Changes nothing that lasts. */
+export function whyNoCgroup(): string | null {
+  const home = ownHome();
+  if (home === null) return 'no cgroup with a limit of memory is mounted at /sys/fs/cgroup';
+  const { version, folder } = home;
+  const trial = `${folder}/${PREFIX}check.${process.pid}`;
+  try {
+    if (version === 2 && !words(`${folder}/cgroup.controllers`).includes('memory'))
+      return `the controller for memory is not available in ${folder}`;
+    mkdirSync(trial);
+    rmdirSync(trial);
+    return null;
+  } catch (error) {
+    return `${folder} cannot be written (${codeOf(error)})`;
+  }
+}
+
+/** Makes it possible to limit the memory of services. Returns why it is not; null: it is. Does nothing the second time. */
+export function prepareCgroups(): string | null {
+  const why = whyNoCgroup();
+  const home = ownHome();
+  if (why !== null || home === null || home.version === 1) return why;
+  const { folder } = home;
+  try {
+    if (words(`${folder}/cgroup.subtree_control`).includes('memory')) return null;
+    // Without being PID 1 of a container, the processes of this cgroup may belong to others.
+    if (process.ppid !== 1) return `${folder} gives no controllers to cgroups in it, and svc-super is not PID 1`;
+    mkdirSync(`${folder}/${OWN_CGROUP}`, { recursive: true });
+    for (const pid of words(`${folder}/cgroup.procs`)) if (pid !== '') move(pid, `${folder}/${OWN_CGROUP}`);
+    writeFileSync(`${folder}/cgroup.subtree_control`, '+memory');
+    return null;
+  } catch (error) {
+    return `${folder} cannot give the controller for memory to cgroups in it (${codeOf(error)})`;
+  }
+}
+
+/** Moves a process; one that has ended meanwhile needs no move. */
+function move(pid: string, folder: string): void {
+  try {
+    writeFileSync(`${folder}/cgroup.procs`, pid);
+  } catch (error) {
+    if (codeOf(error) !== 'ESRCH') throw error;
+  }
+}
+
+/**
+ * The cgroup of a service with its limit set: made if it does not exist. Returns its file cgroup.procs. `owner` distinguishes the
+ * cgroups of several supervisors in one place. If the cgroup cannot be made, the start of the program reports it.
+ */
+export function cgroupOf({ bytes, oomGroup, group }: MemoryLimit, owner: string): string {
+  const folder = folderOf(group, owner);
+  try {
+    mkdirSync(folder, { recursive: true });
+    if (exists(`${folder}/memory.max`)) {
+      writeFileSync(`${folder}/memory.max`, String(bytes));
+      writeFileSync(`${folder}/memory.oom.group`, oomGroup ? '1' : '0');
+    } else writeFileSync(`${folder}/memory.limit_in_bytes`, String(bytes));
+  } catch {
+    return `${folder}/${PREFIX}missing`;
+  }
+  return `${folder}/cgroup.procs`;
+}
+
+function folderOf(group: string, owner: string): string {
+  return `${ownHome()?.folder ?? V2}/${PREFIX}${owner}.${group}`;
+}
+
+/** The number of processes of a service that the kernel has ended because of its limit. */
+export function countLimitKills(group: string, owner: string): number {
+  const folder = folderOf(group, owner);
+  for (const file of ['memory.events', 'memory.oom_control']) {
+    try {
+      return Number(/^oom_kill (\d+)/m.exec(readLatin1(`${folder}/${file}`))?.[1] ?? 0);
+    } catch {
+      // The other version.
+    }
+  }
+  return 0;
+}
+
+/** Removes the cgroups of the services of a supervisor, as far as they are empty. */
+export function removeCgroups(owner: string): void {
+  const folder = ownHome()?.folder;
+  if (folder === undefined) return;
+  try {
+    for (const name of readdirSync(folder)) if (name.startsWith(`${PREFIX}${owner}.`)) rmdirSync(`${folder}/${name}`);
+  } catch {
+    // A process in one is being reaped, or nothing was made. The kernel removes all of them with the container's cgroup.
+  }
+}
