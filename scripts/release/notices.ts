@@ -26,12 +26,17 @@ function readPackage(folder: string): Bundled {
   return { name, version, license, text: readFileSync(file, 'utf8').trim() };
 }
 
-/** The npm packages among the compiled files (paths relative to the repository), by name. */
+/** The npm packages among the compiled files (paths relative to the repository), by name and version. */
 export function findBundled(inputs: readonly string[]): readonly Bundled[] {
   const folders = inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []);
-  return [...new Set(folders)]
-    .map((folder) => readPackage(join(ROOT, folder)))
-    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  // npm may install one version of a package in several folders.
+  const found = new Map(
+    folders.map((folder) => {
+      const one = readPackage(join(ROOT, folder));
+      return [`${one.name} ${one.version}`, one];
+    }),
+  );
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
 }
 
 const RULE = '-'.repeat(80);
