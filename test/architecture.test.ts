@@ -199,8 +199,7 @@ function exportsOf(code: string): readonly string[] {
 
 test('no two files export one name', () => {
   const homes = new Map<string, string[]>();
-  // The page in the browser is another program.
-  for (const { path, code } of files.filter((file) => !file.path.startsWith('dashboard/')))
+  for (const { path, code } of files)
     for (const name of exportsOf(code)) homes.set(name, [...(homes.get(name) ?? []), path]);
   const twice = [...homes]
     .filter(([, paths]) => paths.length > 1)

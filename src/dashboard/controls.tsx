@@ -65,7 +65,7 @@ interface ActionProps extends Request {
   readonly isMain?: boolean;
 }
 
-export function Action({ operation, label, what, isMain = false }: ActionProps) {
+export function ActionButton({ operation, label, what, isMain = false }: ActionProps) {
   const ask = useContext(AskContext);
   const why = useWhyOff();
   const name = 'service' in what ? what.service : `group ${what.group}`;
@@ -96,7 +96,12 @@ export function Actions({ service }: { readonly service: ServiceStatus }) {
     <div class="acts">
       {/* Counted from the last one: `Stop` becomes `Start again` and then `Start`, and keeps the focus. */}
       {actions.map(([operation, label], index) => (
-        <Action key={actions.length - index} operation={operation} label={label} what={{ service: service.name }} />
+        <ActionButton
+          key={actions.length - index}
+          operation={operation}
+          label={label}
+          what={{ service: service.name }}
+        />
       ))}
     </div>
   );
@@ -151,7 +156,7 @@ interface ScrollProps {
 }
 
 /** A region that scrolls sideways by itself, and that the keyboard reaches for that. */
-export function Scroll({ labelledBy, children }: ScrollProps) {
+export function ScrollArea({ labelledBy, children }: ScrollProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <section class="scroll" tabIndex={0} aria-labelledby={labelledBy}>

@@ -2,7 +2,7 @@
 // text.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { WireTimeline } from '../control/wire.ts';
-import { Card, linkTo, Scroll, ServiceLink } from './controls.tsx';
+import { Card, linkTo, ScrollArea, ServiceLink } from './controls.tsx';
 import type { GraphEdge } from './effects.ts';
 import { labelOf, type Mood, moodOf, type ServiceStatus, span } from './format.ts';
 import { layOut, NODE_HEIGHT, NODE_WIDTH } from './graph-layout.ts';
@@ -66,7 +66,7 @@ function Graph({ services, edges }: GraphProps) {
       }
     >
       <div ref={ref}>
-        <Scroll labelledBy="h-graph">
+        <ScrollArea labelledBy="h-graph">
           <svg
             id="graph"
             class="graph"
@@ -105,7 +105,7 @@ function Graph({ services, edges }: GraphProps) {
               );
             })}
           </svg>
-        </Scroll>
+        </ScrollArea>
       </div>
       <details>
         <summary>As a list</summary>

@@ -120,7 +120,7 @@ export function sizeOf(bytes: number | null | undefined): string {
 }
 
 /** `0.4 %`, `87 %`; a dash if there is no value. */
-export function percent(value: number | null | undefined): string {
+export function renderShare(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–';
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} %`;
 }

@@ -1,6 +1,6 @@
 // Filters of log lines and events, and whether a line reports an error. Pure.
 
-export interface ShownLine {
+export interface PageLine {
   readonly time: string;
   readonly service: string;
   readonly stream: 'stdout' | 'stderr';
@@ -13,7 +13,7 @@ export interface ShownLine {
 const ERROR =
   /\b(?:ERROR|FATAL|CRITICAL|PANIC|EMERG)\b|^(?:Traceback \(most recent call last\)|panic:|\w*(?:Error|Exception): )|"level":\s*"(?:error|fatal)"/;
 
-export function isErrorLine({ text }: Pick<ShownLine, 'text'>): boolean {
+export function isErrorLine({ text }: Pick<PageLine, 'text'>): boolean {
   return ERROR.test(text);
 }
 
@@ -34,6 +34,6 @@ export function makeFilter(wanted: string): (text: string) => boolean {
 }
 
 /** The lines as a file. */
-export function toFile(lines: readonly ShownLine[]): string {
+export function toFile(lines: readonly PageLine[]): string {
   return lines.map(({ time, service, stream, text }) => `${time} ${service} ${stream} ${text}\n`).join('');
 }

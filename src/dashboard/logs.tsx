@@ -5,7 +5,7 @@ import { exactClock } from './charts.tsx';
 import { collect, pause, Refused, SUCCESSION_TIME, stream } from './client.ts';
 import { Card } from './controls.tsx';
 import { count } from './format.ts';
-import { isErrorLine, makeFilter, type ShownLine, toFile } from './lines.ts';
+import { isErrorLine, makeFilter, type PageLine, toFile } from './lines.ts';
 import { announce } from './model.ts';
 
 /** Lines that are kept in the page. */
@@ -13,10 +13,10 @@ const MAX_LINES = 1_000;
 /** Stored lines that are requested at first. */
 const PAST = 200;
 
-type Kept = ShownLine & { readonly id: number };
+type Kept = PageLine & { readonly id: number };
 let ids = 0;
 
-const GAP: ShownLine = {
+const GAP: PageLine = {
   time: '',
   service: '',
   stream: 'stdout',
@@ -29,14 +29,14 @@ function pathOf(service: string | null, more: string): string {
 }
 
 /** Follows the lines of a service, or of all, until `signal` ends it. A restarted supervisor sends stored lines again: they are dropped. */
-async function follow(service: string | null, signal: AbortSignal, take: (lines: readonly ShownLine[]) => void) {
+async function follow(service: string | null, signal: AbortSignal, take: (lines: readonly PageLine[]) => void) {
   /** The time of the latest line of each service; and its value at the break while stored lines are sent again. */
   const last = new Map<string, string>();
   let before: ReadonlyMap<string, string> | null = null;
   for (let wait = 500; !signal.aborted; wait = Math.min(10_000, wait * 2)) {
     let gap = before === null ? [] : [GAP];
     try {
-      for await (const some of stream<ShownLine>(pathOf(service, `follow=true&lines=${PAST}`), signal)) {
+      for await (const some of stream<PageLine>(pathOf(service, `follow=true&lines=${PAST}`), signal)) {
         if (gap.length > 0) {
           const mine = before;
           setTimeout(() => {
@@ -95,7 +95,7 @@ function useEndInView(lines: readonly Kept[]) {
 
 async function download(service: string | null): Promise<void> {
   try {
-    const lines = await collect<ShownLine>(pathOf(service, 'lines=1000000'));
+    const lines = await collect<PageLine>(pathOf(service, 'lines=1000000'));
     const url = URL.createObjectURL(new Blob([toFile(lines)], { type: 'text/plain' }));
     const link = document.createElement('a');
     link.href = url;
@@ -162,7 +162,7 @@ export function Logs({ service, names }: LogsProps) {
   );
 }
 
-function Line({ line, hasName }: { readonly line: ShownLine; readonly hasName: boolean }) {
+function Line({ line, hasName }: { readonly line: PageLine; readonly hasName: boolean }) {
   if (line.skipped !== undefined) return <p class="gap">{line.text}</p>;
   return (
     <p class={isErrorLine(line) ? 'error' : ''}>

@@ -9,7 +9,7 @@ import { Confirm, Login } from './dialogs.tsx';
 import { Drawings } from './drawings.tsx';
 import { Events } from './events.tsx';
 import { span } from './format.ts';
-import { begin, DRAWINGS, leave, type Model, useModel } from './model.ts';
+import { begin, type DashboardModel, DRAWINGS, leave, useModel } from './model.ts';
 import { Overview } from './overview.tsx';
 import { ServiceView } from './service.tsx';
 
@@ -86,7 +86,7 @@ function skip(): void {
 }
 
 interface HeaderProps {
-  readonly model: Model;
+  readonly model: DashboardModel;
   readonly address: string;
   readonly name: string;
 }
@@ -129,7 +129,7 @@ function Header({ model: { status, link }, address, name }: HeaderProps) {
   );
 }
 
-function Health({ status, link }: Pick<Model, 'status' | 'link'>) {
+function Health({ status, link }: Pick<DashboardModel, 'status' | 'link'>) {
   const [mood, text] =
     link === 'lost'
       ? (['bad', 'no response'] as const)
@@ -148,7 +148,7 @@ function Health({ status, link }: Pick<Model, 'status' | 'link'>) {
 }
 
 /** Says that what is shown is old, since when, and what that may mean. */
-function Lost({ model: { link, seenAt, status } }: { readonly model: Model }) {
+function Lost({ model: { link, seenAt, status } }: { readonly model: DashboardModel }) {
   const [, redraw] = useState(0);
   useEffect(() => {
     if (link !== 'lost') return undefined;

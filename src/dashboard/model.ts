@@ -13,7 +13,7 @@ import type { GraphEdge } from './effects.ts';
 
 export type Gpu = GpuUse & { readonly services: readonly string[] };
 
-export interface Model {
+export interface DashboardModel {
   /** The last state that was received. */
   readonly status: StatusBody | null;
   /** Wall time of that, milliseconds. */
@@ -37,7 +37,7 @@ export interface Model {
   readonly login: 'no' | 'asked' | 'wrong';
 }
 
-let model: Model = {
+let model: DashboardModel = {
   status: null,
   seenAt: 0,
   link: 'connecting',
@@ -53,13 +53,13 @@ let model: Model = {
 };
 const listeners = new Set<() => void>();
 
-function update(part: Partial<Model>): void {
+function update(part: Partial<DashboardModel>): void {
   model = { ...model, ...part };
   for (const listener of listeners) listener();
 }
 
 /** The current data; the component is drawn again when it changes. */
-export function useModel(): Model {
+export function useModel(): DashboardModel {
   const [, redraw] = useState(model);
   useEffect(() => {
     const listener = () => redraw(model);

@@ -4,9 +4,9 @@
 import { useRef, useState } from 'preact/hooks';
 import { Meter, Spark } from './charts.tsx';
 import { isReadOnly } from './client.ts';
-import { Action, Actions, Card, ServiceLink, ServiceLinks, ServiceState } from './controls.tsx';
+import { ActionButton, Actions, Card, ServiceLink, ServiceLinks, ServiceState } from './controls.tsx';
 import { EventList } from './events.tsx';
-import { count, labelOf, percent, type ServiceStatus, sizeOf, span, urgencyOf } from './format.ts';
+import { count, labelOf, renderShare, type ServiceStatus, sizeOf, span, urgencyOf } from './format.ts';
 import { makeFilter } from './lines.ts';
 import { Logs } from './logs.tsx';
 import { type Gpu, useModel } from './model.ts';
@@ -84,7 +84,7 @@ function Tiles() {
     ['up', String(has('ready', 'running')), ''],
     ['in progress', String(has('starting', 'pending', 'stopping')), ''],
     ['not running', String(has('completed', 'stopped', 'skipped', 'idle', 'scheduled')), ''],
-    ['CPU of all services', percent(used), ''],
+    ['CPU of all services', renderShare(used), ''],
     ['memory of all services', sizeOf(memory), ''],
   ];
   return (
@@ -195,9 +195,9 @@ function SectionHead({ group, isUrgent, services }: SectionHeadProps) {
       <td colSpan={3} role="cell">
         {group !== null && (
           <div class="acts">
-            <Action operation="start" label="Start all" what={{ group }} />
-            {isActive && <Action operation="restart" label="Restart all" what={{ group }} />}
-            {isActive && <Action operation="stop" label="Stop all" what={{ group }} />}
+            <ActionButton operation="start" label="Start all" what={{ group }} />
+            {isActive && <ActionButton operation="restart" label="Restart all" what={{ group }} />}
+            {isActive && <ActionButton operation="stop" label="Stop all" what={{ group }} />}
           </div>
         )}
       </td>
@@ -243,7 +243,7 @@ function Row({ service, isApart }: RowProps) {
       </td>
       <td role="cell" data-label="CPU">
         <div class="plot">
-          <span>{percent(share)}</span>
+          <span>{renderShare(share)}</span>
           <Spark times={times} values={series?.cpu_percent ?? []} least={5} />
         </div>
       </td>
@@ -292,7 +292,7 @@ export function GpuMeters({ gpu }: { readonly gpu: Gpu }) {
           </span>
         )}
       </p>
-      <Meter label="Use" part={gpu.use_percent} whole={100} text={percent(gpu.use_percent)} />
+      <Meter label="Use" part={gpu.use_percent} whole={100} text={renderShare(gpu.use_percent)} />
       <Meter
         label="Memory"
         part={used}

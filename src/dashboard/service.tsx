@@ -3,9 +3,9 @@ import { useEffect, useState } from 'preact/hooks';
 import type { DetailsBody } from '../control/details.ts';
 import { Chart, exactClock, historyNote } from './charts.tsx';
 import { getJson, Refused } from './client.ts';
-import { Actions, Card, Pill, Scroll, ServiceLinks, ServiceState } from './controls.tsx';
+import { Actions, Card, Pill, ScrollArea, ServiceLinks, ServiceState } from './controls.tsx';
 import { EventList } from './events.tsx';
-import { count, exitOf, type Mood, percent, type ServiceStatus, sizeOf, span } from './format.ts';
+import { count, exitOf, type Mood, renderShare, type ServiceStatus, sizeOf, span } from './format.ts';
 import { makeFilter } from './lines.ts';
 import { Logs } from './logs.tsx';
 import { useModel } from './model.ts';
@@ -172,7 +172,7 @@ function Resources({ name }: { readonly name: string }) {
         times={times}
         values={series?.cpu_percent ?? []}
         least={5}
-        format={percent}
+        format={renderShare}
         restarts={restarts}
       />
       <Chart
@@ -204,7 +204,7 @@ interface TableProps {
 
 function Table({ id, heads, rows }: TableProps) {
   return (
-    <Scroll labelledBy={`h-${id}`}>
+    <ScrollArea labelledBy={`h-${id}`}>
       <table class="plain" id={id} aria-labelledby={`h-${id}`}>
         <thead>
           <tr>
@@ -225,7 +225,7 @@ function Table({ id, heads, rows }: TableProps) {
           ))}
         </tbody>
       </table>
-    </Scroll>
+    </ScrollArea>
   );
 }
 

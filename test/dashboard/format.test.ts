@@ -6,7 +6,7 @@ import {
   labelOf,
   list,
   moodOf,
-  percent,
+  renderShare,
   sizeOf,
   span,
   urgencyOf,
@@ -70,7 +70,7 @@ test('durations, sizes, shares and lists for people', () => {
     ...['412 ms', '6.2 s', '42 s', '2m 10s', '1h', '3h 5m', '2d 7h', '–'],
   ]);
   expect([0, 1_023, 1_536, 150 * 1_024 ** 3, null].map(sizeOf)).toEqual(['0 B', '1023 B', '1.5 KiB', '150 GiB', '–']);
-  expect([0.04, 9.96, 87.4, null].map(percent)).toEqual(['0.0 %', '10.0 %', '87 %', '–']);
+  expect([0.04, 9.96, 87.4, null].map(renderShare)).toEqual(['0.0 %', '10.0 %', '87 %', '–']);
   expect([count(1, 'line'), count(2, 'process', 'processes')]).toEqual(['1 line', '2 processes']);
   expect([list(['a']), list(['a', 'b', 'c']), list([...'abcdefgh'])]).toEqual([
     'a',

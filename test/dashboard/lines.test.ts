@@ -1,8 +1,8 @@
 // Filters of lines, lines that report errors, and lines as a file.
 import { expect, test } from 'bun:test';
-import { isErrorLine, makeFilter, type ShownLine, toFile } from '../../src/dashboard/lines.ts';
+import { isErrorLine, makeFilter, type PageLine, toFile } from '../../src/dashboard/lines.ts';
 
-const line = (text: string, stream: ShownLine['stream'] = 'stdout'): ShownLine => ({
+const line = (text: string, stream: PageLine['stream'] = 'stdout'): PageLine => ({
   time: '2026-01-02T03:04:05.678Z',
   service: 'a',
   stream,
