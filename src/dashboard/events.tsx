@@ -13,14 +13,15 @@ const LEVELS: Readonly<Record<JournalEntry['level'], readonly [Mood, string]>> =
   error: ['bad', 'error'],
 };
 
-/** Events, given oldest first. `isOf`: all are of one service, which is not repeated. */
-export function EventList({
-  events,
-  isOf = false,
-}: {
+interface EventListProps {
+  /** Oldest first. */
   readonly events: readonly JournalEntry[];
-  readonly isOf?: boolean;
-}) {
+  /** All are of one service, whose name is not repeated. */
+  readonly isOfOne?: boolean;
+}
+
+/** Events, the latest first. */
+export function EventList({ events, isOfOne = false }: EventListProps) {
   if (events.length === 0) return <p class="soft">No events.</p>;
   return (
     <ol class="events">
@@ -33,7 +34,7 @@ export function EventList({
             </time>
             <Pill mood={mood}>{word}</Pill>
             <span class="text">
-              {!isOf && service !== null && (
+              {!isOfOne && service !== null && (
                 <>
                   <ServiceLink name={service} />{' '}
                 </>

@@ -107,7 +107,10 @@ export function refreshSoon(): void {
   wake();
 }
 document.addEventListener('visibilitychange', refreshSoon);
-addEventListener('hashchange', refreshSoon);
+addEventListener('hashchange', () => {
+  if (historyScope() !== scope) taken.delete('history');
+  refreshSoon();
+});
 
 /** The number of the current login; loops of earlier ones end. */
 let generation = 0;
@@ -194,9 +197,24 @@ async function refreshGpus(): Promise<void> {
   update({ gpus: found?.gpus ?? [], gpuWhy: found?.why ?? null });
 }
 
+/** With more services than this, the history is requested for the one whose view is open: that of all would have megabytes. */
+const MANY = 200;
+let scope = '';
+
+/** The part of the query that selects services; null: no history is needed. */
+function historyScope(): string | null {
+  if ((model.status?.services.length ?? 0) <= MANY) return '';
+  const name = /^#\/service\/(.+)$/.exec(location.hash)?.[1];
+  return name === undefined ? null : `service=${name}&`;
+}
+
 async function refreshHistory(): Promise<void> {
+  const wanted = historyScope();
+  if (wanted === null) return;
+  if (wanted !== scope) update({ history: null });
+  scope = wanted;
   const since = model.history?.times.at(-1) ?? 0;
-  const fresh = await getJson<HistoryJson>(`/v1/history?since=${Math.floor(since)}`);
+  const fresh = await getJson<HistoryJson>(`/v1/history?${scope}since=${Math.floor(since)}`);
   if (fresh !== null) update({ history: append(model.history, fresh) });
 }
 

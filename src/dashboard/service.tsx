@@ -1,4 +1,5 @@
 // The view of one service: its state, configuration, probes, runs, resources, output and events.
+import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { DetailsBody } from '../control/details.ts';
 import { Chart, exactClock, historyNote } from './charts.tsx';
@@ -63,7 +64,7 @@ export function ServiceView({ name }: { readonly name: string }) {
       <Logs service={name} names={[]} />
       <div class="two">
         <Card id="events" title="Events">
-          <EventList events={events.filter((one) => one.service === name).slice(-30)} isOf />
+          <EventList events={events.filter((one) => one.service === name).slice(-30)} isOfOne />
         </Card>
         {details !== null && <Environment details={details} />}
       </div>
@@ -199,7 +200,7 @@ const RESULTS: Readonly<Record<string, Mood>> = {
 interface TableProps {
   readonly id: string;
   readonly heads: readonly string[];
-  readonly rows: readonly (readonly [key: string | number, cells: readonly preact.ComponentChildren[]])[];
+  readonly rows: readonly (readonly [key: string | number, cells: readonly ComponentChildren[]])[];
 }
 
 function Table({ id, heads, rows }: TableProps) {
