@@ -72,6 +72,19 @@ export function whyNotCron(text: string): Fault | null {
     const fault = whyNotField(parts[position] ?? '', field);
     if (fault !== null) return fault;
   }
+  return needsParser(parts) ? whyNotParsed(written) : null;
+}
+
+/**
+ * Whether only the parser can tell: special forms, and days that may not exist in the given months. Loading it takes
+ * milliseconds, which would delay the first program.
+ */
+function needsParser(parts: readonly string[]): boolean {
+  const [day = '', month = ''] = parts.slice(-3);
+  return parts.some((part) => !/^(?:\d+|[A-Za-z]{3}|[*,/-])+$/.test(part)) || (day !== '*' && month !== '*');
+}
+
+function whyNotParsed(written: string): Fault | null {
   try {
     if (nextTime(written, 'UTC', ANY_TIME) !== null) return null;
     return { why: 'no date matches it, so it would never run' };
