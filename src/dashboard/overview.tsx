@@ -10,6 +10,7 @@ import { count, labelOf, renderShare, type ServiceStatus, sizeOf, span, urgencyO
 import { makeFilter } from './lines.ts';
 import { Logs } from './logs.tsx';
 import { type Gpu, useModel } from './model.ts';
+import { withLatest } from './plot.ts';
 
 interface Section {
   /** null: the services without a group. */
@@ -212,7 +213,7 @@ interface RowProps {
 }
 
 function Row({ service, isApart }: RowProps) {
-  const { history, cpu } = useModel();
+  const { history, cpu, seenAt } = useModel();
   const { name, type, group, reason, usage, ready_after_seconds: after, gpus } = service;
   const series = history?.services[name];
   const times = history?.times ?? [];
@@ -244,13 +245,13 @@ function Row({ service, isApart }: RowProps) {
       <td role="cell" data-label="CPU">
         <div class="plot">
           <span>{renderShare(share)}</span>
-          <Spark times={times} values={series?.cpu_percent ?? []} least={5} />
+          <Spark {...withLatest(times, series?.cpu_percent, seenAt, share)} least={5} />
         </div>
       </td>
       <td role="cell" data-label="Memory">
         <div class="plot">
           <span>{sizeOf(usage?.memory_bytes)}</span>
-          <Spark times={times} values={series?.memory_bytes ?? []} least={1} />
+          <Spark {...withLatest(times, series?.memory_bytes, seenAt, usage?.memory_bytes ?? null)} least={1} />
         </div>
       </td>
       <td role="cell" class="c-act">
@@ -279,7 +280,7 @@ function Gpus({ gpus, why }: GpusProps) {
 }
 
 export function GpuMeters({ gpu }: { readonly gpu: Gpu }) {
-  const { history } = useModel();
+  const { history, seenAt } = useModel();
   const series = history?.gpus[gpu.id];
   const { memory_used_bytes: used, memory_total_bytes: total } = gpu;
   return (
@@ -299,7 +300,7 @@ export function GpuMeters({ gpu }: { readonly gpu: Gpu }) {
         whole={total}
         text={used === null ? '–' : `${sizeOf(used)} of ${sizeOf(total)}`}
       />
-      <Spark times={history?.times ?? []} values={series?.use_percent ?? []} least={100} />
+      <Spark {...withLatest(history?.times ?? [], series?.use_percent, seenAt, gpu.use_percent)} least={100} />
     </div>
   );
 }

@@ -10,6 +10,22 @@ export interface Samples {
   readonly values: readonly (number | null)[];
 }
 
+/**
+ * A series of the history, and the latest value, which is newer than the last sample. `series`: undefined if there is
+ * none; `value`: null if it is not known.
+ */
+export function withLatest(
+  at: readonly number[],
+  series: readonly (number | null)[] | undefined,
+  time: number,
+  value: number | null,
+): Samples {
+  const [times, values] = series === undefined ? [[], []] : [at, series];
+  return value === null || time <= (times.at(-1) ?? 0)
+    ? { times, values }
+    : { times: [...times, time], values: [...values, value] };
+}
+
 /** The time at the left edge of a chart that ends now. */
 export function beginningOf(times: readonly number[], now: number): number {
   return Math.max(now - HOUR, Math.min(times[0] ?? now, now - LEAST));

@@ -11,6 +11,7 @@ import { makeFilter } from './lines.ts';
 import { Logs } from './logs.tsx';
 import { useModel } from './model.ts';
 import { GpuMeters } from './overview.tsx';
+import { withLatest } from './plot.ts';
 
 /** The details, requested again with each new state; null: not received yet. */
 function useDetails(name: string): DetailsBody | null {
@@ -48,7 +49,7 @@ export function ServiceView({ name }: { readonly name: string }) {
       <Title service={service} />
       <div class="two">
         <Facts service={service} details={details} />
-        <Resources name={name} />
+        <Resources service={service} />
       </div>
       {own.length > 0 && (
         <Card id="gpus" title="GPUs">
@@ -161,8 +162,8 @@ function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-function Resources({ name }: { readonly name: string }) {
-  const { history } = useModel();
+function Resources({ service: { name, usage } }: { readonly service: ServiceStatus }) {
+  const { history, cpu, seenAt } = useModel();
   const series = history?.services[name];
   const times = history?.times ?? [];
   const restarts = series?.restarts ?? [];
@@ -170,16 +171,14 @@ function Resources({ name }: { readonly name: string }) {
     <Card id="resources" title="Resources" tools={<span class="soft">{historyNote(times)}</span>}>
       <Chart
         title="CPU"
-        times={times}
-        values={series?.cpu_percent ?? []}
+        {...withLatest(times, series?.cpu_percent, seenAt, cpu.get(name) ?? null)}
         least={5}
         format={renderShare}
         restarts={restarts}
       />
       <Chart
         title="Memory"
-        times={times}
-        values={series?.memory_bytes ?? []}
+        {...withLatest(times, series?.memory_bytes, seenAt, usage?.memory_bytes ?? null)}
         least={1_048_576}
         format={sizeOf}
         restarts={restarts}

@@ -1,6 +1,6 @@
 // The charts of the last hour: gaps where nothing is known, the beginning of the time axis, marks of restarts.
 import { describe, expect, test } from 'bun:test';
-import { beginningOf, highest, pathsOf, restartTimes } from '../../src/dashboard/plot.ts';
+import { beginningOf, highest, pathsOf, restartTimes, withLatest } from '../../src/dashboard/plot.ts';
 
 describe('a chart', () => {
   const times = [0, 60_000, 120_000, 180_000];
@@ -16,6 +16,14 @@ describe('a chart', () => {
     expect(beginningOf([0], now)).toBe(now - 3_600_000);
     expect(beginningOf([now - 600_000], now)).toBe(now - 600_000);
     expect(beginningOf([], now)).toBe(now - 120_000);
+  });
+
+  test('ends with the latest value, if it is known and newer than the last sample', () => {
+    const samples = { times: [1, 2], values: [5, null] };
+    expect(withLatest([1, 2], [5, null], 3, 7)).toEqual({ times: [1, 2, 3], values: [5, null, 7] });
+    expect(withLatest([1, 2], [5, null], 2, 7)).toEqual(samples);
+    expect(withLatest([1, 2], [5, null], 3, null)).toEqual(samples);
+    expect(withLatest([1, 2], undefined, 3, 7)).toEqual({ times: [3], values: [7] });
   });
 
   test('marks the samples before which a restart was', () => {
