@@ -115,6 +115,7 @@ function Facts({ service, details }: { readonly service: ServiceStatus; readonly
     ...scheduleOf(service),
     ['Stop', details?.stop ?? '–'],
     ['Log file', details?.log_file ?? '–'],
+    ...(details?.log_stderr_file == null ? [] : [['Log file of standard error', details.log_stderr_file] as const]),
   ];
   return (
     <Card id="facts" title="Service">

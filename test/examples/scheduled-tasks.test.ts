@@ -29,6 +29,7 @@ test.skipIf(skipped)('a page waits for the first refresh, and is saved by the cl
     const before = saved();
     expect((await stack.command('start', 'save')).code).toBe(0);
     await until('a run by hand', () => saved() > before);
+    expect(stack.output()).toMatch(/^svc-super \| \d{4}-\d\d-\d\dT[\d:.]{12}Z page started/m);
   } finally {
     await rm(data, { recursive: true, force: true });
   }
