@@ -119,12 +119,13 @@ export function percent(share: number): string {
   return `${value > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)}%`;
 }
 
-/** `45s`, `3m12s`, `5h02m`, `12d04h`: at most six cells for a hundred days. */
+/** `45s`, `3m12s`, `45m`, `5h02m`, `12d04h`: at most six cells for a hundred days. Long ones change rarely, and so does the screen. */
 export function shortDuration(seconds: number): string {
   const two = (n: number) => String(n).padStart(2, '0');
   const whole = Math.floor(seconds);
   if (whole < 60) return `${whole}s`;
-  if (whole < 3_600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  if (whole < 600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  if (whole < 3_600) return `${Math.floor(whole / 60)}m`;
   if (whole < 86_400) return `${Math.floor(whole / 3_600)}h${two(Math.floor(whole / 60) % 60)}m`;
   return `${Math.floor(whole / 86_400)}d${two(Math.floor(whole / 3_600) % 24)}h`;
 }
