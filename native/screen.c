@@ -6,8 +6,8 @@
 struct saved { u8 bytes[60]; };
 
 /**
- * Ends what cli/top/draw.ts may have begun: mouse reports, no automatic wrapping, a synchronized update, colours, the alternate
- * screen, a hidden cursor. The texts are the same there.
+ * Ends what `top` may have begun: mouse reports, no automatic wrapping, a synchronized update, colours, the alternate
+ * screen, a hidden cursor. src/cli/top/terminal.ts has the same text.
  */
 static const char restore[] = "\033[?1006l\033[?1000l\033[?7h\033[?2026l\033[0m\033[?1049l\033[?25h";
 

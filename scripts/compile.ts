@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { BunPlugin } from 'bun';
 import { readCommit } from './commit.ts';
 import { bundleDashboard, dashboardPage } from './dashboard.ts';
+import { pack } from './pack.ts';
 
 const root = join(import.meta.dir, '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -103,10 +104,12 @@ const globalProcess: BunPlugin = {
 /** Bundles the supervisor for Node into `target`. */
 export async function bundleForNode(target: string): Promise<void> {
   mkdirSync(dirname(target), { recursive: true });
+  const plugins = [...common.plugins, globalProcess];
+  const packed = await pack(root, { ...common, plugins });
   const { outputs } = await Bun.build({
     ...common,
     entrypoints: [...common.entrypoints],
-    plugins: [...common.plugins, globalProcess, dashboardPage(await bundleDashboard())],
+    plugins: [packed, ...plugins, dashboardPage(await bundleDashboard())],
     target: 'node',
     banner: '#!/usr/bin/env node',
   });

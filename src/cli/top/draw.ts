@@ -1,16 +1,9 @@
 // Writes frames to the terminal with Ink, which writes only what differs from the frame before, in one synchronized update. Decides
-// nothing: view.ts makes the frames. Loaded by `top` only, with React and the layout engine that Ink needs.
+// nothing: view.ts makes the frames. The only file that loads Ink and React; scripts/pack.ts compresses `top` for Node.
 import { Box, type Instance, render, Text } from 'ink';
 import { createElement, type ReactElement } from 'react';
-import type { FullScreenTerminal } from './terminal.ts';
+import { type FullScreenTerminal, MOUSE, WRAP } from './terminal.ts';
 import type { Picture } from './view.ts';
-
-/** Clicks and the wheel, in xterm's SGR encoding; https://invisible-island.net/xterm/ctlseqs/ctlseqs.html. */
-export const MOUSE = { on: '\x1b[?1000h\x1b[?1006h', off: '\x1b[?1006l\x1b[?1000l' } as const;
-/** Without automatic wrapping a character that is wider than it should be cannot move the rows below. */
-const WRAP = { on: '\x1b[?7h', off: '\x1b[?7l' } as const;
-/** Ends everything that this file or Ink may have begun; what has not begun is not affected. */
-export const RESTORE = `${MOUSE.off}${WRAP.on}\x1b[?2026l\x1b[0m\x1b[?1049l\x1b[?25h`;
 
 const FRAMES_PER_SECOND = 20;
 

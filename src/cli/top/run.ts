@@ -7,14 +7,14 @@ import type { HistoryJson } from '../../control/resource-history.ts';
 import type { WireTimeline } from '../../control/wire.ts';
 import { type CommandContext, EXIT } from '../command.ts';
 import { callSupervisor, query, reportNoSupervisor, reportRefusal, streamFromSupervisor } from '../request.ts';
-import { Drawing, RESTORE } from './draw.ts';
+import type { Drawing } from './draw.ts';
 import { type TopEffect, withInput } from './input.ts';
 import { flushInput, parseInput, type UserInput } from './keys.ts';
 import { NO_LINES, sinceOf } from './logs.ts';
 import { type GraphNode, initialModel, type Model, type ShownGpu } from './model.ts';
 import { askSoon, NOTHING_ASKED, nextQuestion, noteAsked, type Question, type QuestionTimes } from './questions.ts';
 import { makeLook, showsUnicode } from './style.ts';
-import type { FullScreenTerminal } from './terminal.ts';
+import { type FullScreenTerminal, RESTORE } from './terminal.ts';
 import {
   wantedOf,
   withAway,
@@ -39,10 +39,13 @@ const BUSY_PAUSE = 50;
 const OF_PANES: readonly Question[] = ['logs', 'timeline', 'details'];
 
 export async function runTop(context: CommandContext, terminal: FullScreenTerminal): Promise<number> {
-  const first = await callSupervisor(context, { path: '/v1/status' });
+  const [first, { Drawing }] = await Promise.all([
+    callSupervisor(context, { path: '/v1/status' }),
+    import('./draw.ts'),
+  ]);
   if (!first.ok) return reportNoSupervisor(context, first);
   if (first.status !== 200) return reportRefusal(context, first.body);
-  const top = new Top(context, terminal, first.body as StatusBody);
+  const top = new Top(context, terminal, Drawing, first.body as StatusBody);
   try {
     return await top.run();
   } finally {
@@ -65,10 +68,10 @@ class Top {
   #cancelEscape: () => void = () => undefined;
   #pending = '';
 
-  constructor(context: CommandContext, terminal: FullScreenTerminal, status: StatusBody) {
+  constructor(context: CommandContext, terminal: FullScreenTerminal, make: typeof Drawing, status: StatusBody) {
     this.#context = context;
     this.#terminal = terminal;
-    this.#drawing = new Drawing(terminal, (error) => this.#end.reject(error));
+    this.#drawing = new make(terminal, (error) => this.#end.reject(error));
     const { environment, colour } = context;
     const look = makeLook({ colour, unicode: showsUnicode(environment) });
     const { columns, rows } = terminal.output;

@@ -1,4 +1,5 @@
-// What `top` needs of its terminal. platform/screen.ts implements it; this folder opens nothing itself.
+// What `top` needs of its terminal, and the sequences that it sends besides those of Ink. platform/screen.ts implements it; this folder
+// opens nothing itself.
 import type { Readable, Writable } from 'node:stream';
 
 /** A stream that Ink accepts as standard output. */
@@ -7,6 +8,13 @@ export type ScreenStream = Writable & {
   readonly columns: number;
   readonly rows: number;
 };
+
+/** Clicks and the wheel, in xterm's SGR encoding; https://invisible-island.net/xterm/ctlseqs/ctlseqs.html. */
+export const MOUSE = { on: '\x1b[?1000h\x1b[?1006h', off: '\x1b[?1006l\x1b[?1000l' } as const;
+/** Without automatic wrapping a character that is wider than it should be cannot move the rows below. */
+export const WRAP = { on: '\x1b[?7h', off: '\x1b[?7l' } as const;
+/** Ends everything that `top` or Ink may have begun; what has not begun is not affected. native/screen.c has the same. */
+export const RESTORE = `${MOUSE.off}${WRAP.on}\x1b[?2026l\x1b[0m\x1b[?1049l\x1b[?25h`;
 
 export interface TerminalListener {
   input(text: string): void;
