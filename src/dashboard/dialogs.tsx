@@ -5,15 +5,15 @@ import type { Request } from './controls.tsx';
 import { describeEffects } from './effects.ts';
 import { begin, sendOperation, useModel } from './model.ts';
 
-/** Keeps a dialog open while `isOpen`. */
-function useDialog(isOpen: boolean) {
+/** Keeps a dialog open while `isOpen`. It is opened again for another `content`, if Escape has closed it meanwhile. */
+function useDialog(isOpen: boolean, content: unknown = null) {
   const ref = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog === null || dialog.open === isOpen) return;
     if (isOpen) dialog.showModal();
     else dialog.close();
-  }, [isOpen]);
+  }, [isOpen, content]);
   return ref;
 }
 
@@ -57,7 +57,7 @@ interface ConfirmProps {
 /** Describes the effects of a request, and carries it out on confirmation. */
 export function Confirm({ request, close }: ConfirmProps) {
   const { status, edges } = useModel();
-  const dialog = useDialog(request !== null);
+  const dialog = useDialog(request !== null, request);
   const services = status?.services ?? [];
   const names =
     request === null

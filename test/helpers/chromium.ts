@@ -141,12 +141,21 @@ export class Page {
   async click(selector: string): Promise<void> {
     const find = `document.querySelector(${JSON.stringify(selector)})`;
     await this.sees(selector, `${find} && !${find}.disabled && ${find}.getClientRects().length > 0`);
-    const { x, y } = await this.value<{ x: number; y: number }>(`(() => {
-      const found = ${find};
-      found.scrollIntoView({ block: 'center' });
-      const { x, y, width, height } = found.getBoundingClientRect();
-      return { x: x + width / 2, y: y + height / 2 };
-    })()`);
+    // The page may change its layout meanwhile: the place is the same twice, and it is that of the element.
+    let place = '';
+    const { x, y } = await until(`${selector} to stay in its place`, async () => {
+      const found = await this.value<{ x: number; y: number; isHit: boolean } | null>(`(() => {
+        const found = ${find};
+        if (found === null) return null;
+        found.scrollIntoView({ block: 'center' });
+        const { x, y, width, height } = found.getBoundingClientRect();
+        const middle = { x: x + width / 2, y: y + height / 2 };
+        return { ...middle, isHit: found.contains(document.elementFromPoint(middle.x, middle.y)) };
+      })()`);
+      const last = place;
+      place = `${found?.x} ${found?.y}`;
+      return found?.isHit === true && place === last ? found : null;
+    });
     const mouse = { x, y, button: 'left', clickCount: 1 };
     await this.#send('Input.dispatchMouseEvent', { ...mouse, type: 'mousePressed' });
     await this.#send('Input.dispatchMouseEvent', { ...mouse, type: 'mouseReleased' });
