@@ -42,13 +42,22 @@ async function runWith(name: CommandName, args: readonly string[], context: Comm
   const { describeMistake, parseFlags } = await import('./parse.ts');
   const given = parseFlags(command, args);
   if (!given.ok) {
-    context.err(`svc-super: ${printable(describeMistake(given.message, command))}\nusage: ${command.usage}\n`);
+    const mistake = describeOrder(name, args) ?? describeMistake(given.message, command);
+    context.err(`svc-super: ${printable(mistake)}\nusage: ${command.usage}\n`);
     return EXIT.usage;
   }
   if (given.flags.values.help !== true) return execute(command, given.flags, context);
   const { renderCommandHelp } = await import('./help.ts');
   context.out(renderCommandHelp(command));
   return EXIT.ok;
+}
+
+/** A command after flags of its own: it was taken for a service of `up`. */
+function describeOrder(name: CommandName, args: readonly string[]): string | null {
+  const [flag = ''] = args;
+  const meant = args.find((word) => word !== 'up' && isCommand(word));
+  if (name !== 'up' || !flag.startsWith('-') || meant === undefined) return null;
+  return `the command comes before its flags: svc-super ${meant} ${flag} ...`;
 }
 
 /** Runs a command, against a supervisor on another machine if a flag or a variable names one. */

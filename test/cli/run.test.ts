@@ -45,6 +45,12 @@ test('a mistyped flag, before the usage', async () => {
   });
 });
 
+test('flags before the command', async () => {
+  const { code, printed } = await run('--url', 'http://127.0.0.1:9100', 'status', 'web');
+  expect(code).toBe(64);
+  expect(printed).toStartWith('svc-super: the command comes before its flags: svc-super status --url ...\n');
+});
+
 test('-V and --help stand for a command', async () => {
   expect(await run('-V')).toEqual({ code: 0, printed: 'svc-super 1.2.3\n' });
   expect((await run('--help')).printed).toContain('usage: svc-super [COMMAND] [OPTION...]\n');
