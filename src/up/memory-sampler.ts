@@ -11,7 +11,7 @@ import type { Engine } from '../runtime/engine.ts';
 const SAMPLE_EVERY = 5_000;
 const SAMPLE_AGAIN = 1_000;
 
-export interface SamplerParts {
+interface SamplerParts {
   readonly clock: Clock;
   readonly engine: Engine;
   readonly children: Children;

@@ -1,9 +1,12 @@
 // Starts the sampler of memory when the plan has a service that is watched, at the start or after a reload. Part of the root.
 import type { Plan } from '../plan/plan.ts';
-import type { SamplerParts } from './memory-sampler.ts';
+import type { Core } from './core.ts';
+import type { Parts } from './parts.ts';
 
-export function watchMemory(parts: SamplerParts): void {
-  const { engine } = parts;
+export function watchMemory({ engine, executor }: Core, { request, link: { children } }: Parts): void {
+  const { clock, handover } = request;
+  const handleOf = (name: string) => executor.handleOf(name);
+  const parts = { clock, engine, children, page: handover.page, handleOf };
   let seen: Plan | null = null;
   let isSampling = false;
   const check = () => {

@@ -46,8 +46,9 @@ export async function checkGpus(
   return refusal.code;
 }
 
-/** Writes the file of `--pid-file`. Reports why that is not possible, and returns the exit code then; null if it is written. */
-export async function writePidFile(path: string, { err, handover }: UpRequest): Promise<number | null> {
+/** Writes the file of `--pid-file`, if there is one. Reports why that is not possible, and returns the exit code then; null if it is written. */
+export async function writePidFile({ pidFile: path, err, handover }: UpRequest): Promise<number | null> {
+  if (path === null) return null;
   const { createPidFile } = await import('../linux/pid-file.ts');
   const why = createPidFile(path, handover.pid1);
   if (why === null) return null;

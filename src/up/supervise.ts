@@ -2,7 +2,7 @@
 // process and decides nothing. Part of the root, with main.ts.
 import { newWorld } from '../core/world.ts';
 import { countOomKills } from '../linux/cgroup.ts';
-import { releaseMemory } from '../platform/memory.ts';
+import { releaseMemoryLater } from '../platform/memory.ts';
 import { fillPool } from '../platform/threads.ts';
 import { realRandom } from '../ports.ts';
 import { reportBugs } from './announcer.ts';
@@ -17,9 +17,6 @@ import { passSignals } from './signals.ts';
 import { checkGpus, checkPorts, warnOfMissingPrograms, writePidFile } from './start-checks.ts';
 import { adopt, historyAfter, takenOver } from './succession.ts';
 
-/** Time until memory is released: most services have been started by then, milliseconds. */
-const RELEASE_AFTER = 5_000;
-
 /** Supervises until all services have ended. Never resolves then: PID 1 exits with the container's code, which ends this process. */
 export async function up(request: UpRequest, { plan, doubts }: Prepared): Promise<number> {
   const { clock, names, level, pidFile } = request;
@@ -30,10 +27,8 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   await link.connect();
   link.sendStopRules(plan);
   const parts = await openParts(request, plan, link);
-  const refusal = await checkGpus(plan, parts);
+  const refusal = (await checkGpus(plan, parts)) ?? (await writePidFile(request));
   if (refusal !== null) return link.pid1.end(refusal);
-  const unwritten = pidFile === null ? null : await writePidFile(pidFile, request);
-  if (unwritten !== null) return link.pid1.end(unwritten);
   const core = makeCore(newWorld(plan, seed), parts, { ...FIRST_OWN, names, level, pidFile });
   reportBugs(parts.announce);
   for (const text of doubts) parts.announce({ level: 'warn', service: null, event: 'doubtful', text });
@@ -74,12 +69,9 @@ export async function continueAsSuccessor(given: UpRequest): Promise<number> {
 
 /** Performs the rest of the start, after the first spawn, and waits until all services have ended. */
 async function supervise(core: Core, parts: Parts): Promise<number> {
-  const { clock, handover } = parts.request;
-  fillPool(clock);
-  clock.after(RELEASE_AFTER, releaseMemory);
-  const { engine, executor } = core;
-  const { children } = parts.link;
-  watchMemory({ clock, engine, children, page: handover.page, handleOf: (name) => executor.handleOf(name) });
+  fillPool(parts.request.clock);
+  releaseMemoryLater(parts.request.clock);
+  watchMemory(core, parts);
   const { openControl } = await import('./control.ts');
   const control = await openControl(core, parts);
   return shutDown(await core.ended, core, parts, control);
