@@ -1,4 +1,5 @@
 // What `start`, `stop` and `restart` share: each selects services, sends one request, and may wait for its result.
+import type { StatusBody } from '../control/api.ts';
 import type { Operation } from '../core/event.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { JSON_FLAG } from './flags.ts';
@@ -52,6 +53,18 @@ async function runOperation(
   const outcome = await awaitServices(context, services, goal, null);
   if (typeof outcome === 'number') return outcome;
   if (values.json === true) context.out(renderJson({ operation, services, ...outcome }));
-  else if (outcome.result === 'reached') context.out(`${goal}: ${services.join(', ')}\n`);
+  else if (outcome.result === 'reached') context.out(await describeReached(context, goal, services));
   return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
+}
+
+/** `ready: web`, and `completed: migrate` for tasks, which are never ready. */
+async function describeReached(context: CommandContext, goal: string, services: readonly string[]): Promise<string> {
+  const response = goal === 'ready' ? await callSupervisor(context, { path: '/v1/status' }) : null;
+  const known = response?.ok && response.status === 200 ? (response.body as StatusBody).services : [];
+  const tasks = new Set(known.filter(({ type }) => type === 'task').map(({ name }) => name));
+  const lines = [
+    [goal, services.filter((name) => !tasks.has(name))] as const,
+    ['completed', services.filter((name) => tasks.has(name))] as const,
+  ];
+  return lines.map(([word, names]) => (names.length === 0 ? '' : `${word}: ${names.join(', ')}\n`)).join('');
 }
