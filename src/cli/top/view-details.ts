@@ -1,6 +1,7 @@
 // The details of the chosen service: facts, CPU and memory over time, GPUs, probes with their last results, the latest runs. A list of
 // rows, of which as many are shown as fit. Pure.
 import type { DetailsBody } from '../../control/details.ts';
+import { shownState } from '../../control/wire.ts';
 import { renderDuration } from '../../text.ts';
 import { type Model, recent, SAMPLE_EVERY, serviceOf, type TopService } from './model.ts';
 import { Row } from './row.ts';
@@ -42,10 +43,11 @@ function factRows(model: Model, service: TopService, details: DetailsBody | null
 
 type Fact = readonly [string, string];
 
-function wideFacts({ reason, state, blocked, schedule }: TopService, details: DetailsBody | null): readonly Fact[] {
+function wideFacts(service: TopService, details: DetailsBody | null): readonly Fact[] {
+  const { reason, blocked, schedule } = service;
   const why = reason === null ? '' : `: ${reason}`;
   return [
-    ['state', `${state}${blocked ? ', blocked' : ''}${why}`],
+    ['state', `${shownState(service)}${blocked ? ', blocked' : ''}${why}`],
     ...(details === null ? [] : [['command', commandText(details.command)] as const]),
     ...(schedule === null || schedule === undefined
       ? []
