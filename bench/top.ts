@@ -53,7 +53,7 @@ interface Cost {
   readonly requests: number;
 }
 
-/** Runs a command on a terminal for SECONDS; `quit` ends it. Null: nobody looks. */
+/** Runs a command on a terminal for SECONDS; `quit` ends it. Null: no command looks. */
 async function measure(pid: number, command: readonly string[] | null, size = [80, 24], quit = '\x03'): Promise<Cost> {
   let written = 0;
   const count = (bytes: number) => {
@@ -115,7 +115,7 @@ try {
     ['`top`, 200×50', await measure(pid, [binary, 'top'], [200, 50], 'q')],
   ];
   say(
-    `${SERVICES} services, ${SECONDS} s each; nobody looks: supervisor ${idle.supervisor.toFixed(2)} s of CPU a minute\n`,
+    `${SERVICES} services, ${SECONDS} s each; no command looks: supervisor ${idle.supervisor.toFixed(2)} s of CPU a minute\n`,
   );
   say('| | supervisor, CPU s/min | command, CPU s/min | terminal, B/s | socket, B/s | requests/s |');
   say('| --- | --- | --- | --- | --- | --- |');
