@@ -35,7 +35,7 @@ function comparable(line: string): string {
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replaceAll(/\b(?:\d+[dhm])+(?:\d+s)?\b|\b[\d.]+ ?m?s\b/g, 'DURATION')
     .replaceAll(/\b[\d.]+ ?[KMG](?:iB)?\b/g, 'SIZE')
-    .replaceAll(/\b\d+%|[▁-█░]+/g, '')
+    .replaceAll(/\b[\d.]+%|[▁-█░]+/g, '')
     .replaceAll(/\b\d{2,}\b/g, 'NUMBER')
     .replaceAll(/\bworker\.\d\b/g, 'worker.#')
     .replace(/ ready after DURATION$|^\(integer\) /, '')
