@@ -14,7 +14,9 @@ export function renderReason(reason: Reason): string {
     case 'not-enabled':
       return 'not enabled';
     case 'idle':
-      return reason.start === 'profile-off' ? 'its profile is off: started by hand' : 'started by hand';
+      return reason.start === 'profile-off'
+        ? 'its profile is off; `svc-super start` starts it'
+        : '`svc-super start` starts it';
     case 'never-starts':
       return `never starts: ${renderBlockage(reason.blockage)}`;
     case 'waits':

@@ -22,7 +22,7 @@ test('start: manual and profiles: idle until they are started or turned on, also
   expect(await states(run)).toEqual(['web ready', 'store idle', 'debug idle', 'tool ready', 'extra idle']);
   expect((await run.command('health')).code).toBe(0);
   expect((await run.command('wait')).code).toBe(0);
-  expect((await run.command('wait', 'debug')).stderr).toBe('svc-super: debug is idle: started by hand\n');
+  expect((await run.command('wait', 'debug')).stderr).toBe('svc-super: debug is idle: `svc-super start` starts it\n');
   expect((await run.command('restart', '--group', 'none')).code).not.toBe(0);
 
   expect((await run.command('start', '--wait', 'debug')).stdout).toBe('ready: debug\n');
@@ -37,8 +37,11 @@ test('start: manual and profiles: idle until they are started or turned on, also
   expect(await states(run)).toEqual(['web ready', 'store ready', 'debug ready', 'tool ready', 'extra idle']);
   expect((await run.command('stop', '--wait', 'debug')).stdout).toBe('stopped: debug\n');
   await run.reaped(debug.pid);
-  expect(await run.service('debug')).toMatchObject({ state: 'idle', reason: 'started by hand', run: 1 });
-  expect(await run.service('extra')).toMatchObject({ state: 'idle', reason: 'its profile is off: started by hand' });
+  expect(await run.service('debug')).toMatchObject({ state: 'idle', reason: '`svc-super start` starts it', run: 1 });
+  expect(await run.service('extra')).toMatchObject({
+    state: 'idle',
+    reason: 'its profile is off; `svc-super start` starts it',
+  });
   run.signal('SIGTERM');
   await run.ends(0);
 });

@@ -138,7 +138,7 @@ function countServices({ services }: Plan): string {
   const manual = enabled.filter(({ start }) => start === 'manual').length;
   const off = enabled.filter(({ start }) => start === 'profile-off').length;
   const rest = [
-    ...(manual === 0 ? [] : [`, ${manual} started by hand`]),
+    ...(manual === 0 ? [] : [`, ${manual} to start by hand`]),
     ...(off === 0 ? [] : [`, ${off} of profiles that are off`]),
     ...(count === services.length ? [] : [`, ${services.length - count} not enabled`]),
   ];
