@@ -22,7 +22,7 @@ static struct {
   int is_incomplete;
 } store;
 
-int is_kept(void) { return store.count > 0 && !store.is_incomplete; }
+int has_complete_checkpoint(void) { return store.count > 0 && !store.is_incomplete; }
 
 /** Copies the records to a new store without unused bytes, with room for `more` bytes. Returns 0, or minus an errno. */
 static long compact(size_t more) {
@@ -41,11 +41,12 @@ static long compact(size_t more) {
   return 0;
 }
 
-/** Moves a record to the end of the store, with a larger capacity. Returns 0, or minus an errno. */
-static long move_record(struct record *record, u32 size) {
+/** Gives a record new space for `size` bytes at the end of the store. Its content is lost. Returns 0, or minus an errno. */
+static long reallocate_record(struct record *record, u32 size) {
   // Some extra capacity, because the size of a record often changes by a few bytes.
   u32 room = size + size / 8 + 16;
   store.unused += record->room;
+  // Without space, the record is not copied if the store is compacted now.
   record->room = record->size = 0;
   long failure = 0;
   if (store.used + room > store.bytes_size && store.unused > store.used / 2) failure = compact(room);
@@ -57,13 +58,13 @@ static long move_record(struct record *record, u32 size) {
   return 0;
 }
 
-/** Stores a record. Returns 0, or minus an errno. */
-static long keep(u32 key, const u8 *bytes, u32 size) {
+/** Stores a record. Returns 0, or minus an errno; then the record may be empty. */
+static long store_record(u32 key, const u8 *bytes, u32 size) {
   long failure = grow((void **)&store.records, &store.records_size, (key + 1ul) * sizeof(struct record));
   if (failure < 0) return failure;
   if (key >= store.count) store.count = key + 1;
   struct record *record = &store.records[key];
-  if (size > record->room) failure = move_record(record, size);
+  if (size > record->room) failure = reallocate_record(record, size);
   if (failure < 0) return failure;
   if (size > 0) memcpy(store.bytes + record->offset, bytes, size);
   record->size = size;
@@ -75,12 +76,12 @@ int keep_records(struct reader *from) {
     u32 key = get_u32(from), size = get_u32(from);
     const u8 *bytes = get_bytes(from, size);
     if (!bytes || key >= KEYS_MOST) return 0;
-    if (keep(key, bytes, size) < 0) store.is_incomplete = 1;
+    if (store_record(key, bytes, size) < 0) store.is_incomplete = 1;
   }
   return !from->bad && from->at == from->end;
 }
 
-int restore_records(void) {
+int send_records(void) {
   while (pid1.restore_record < store.count) {
     struct record *record = &store.records[pid1.restore_record];
     u32 left = record->size - pid1.restore_part, part = left < PART_MOST ? left : PART_MOST;

@@ -20,7 +20,7 @@ static void read_signals(void) {
 }
 
 /** The kind of an entry of the poll table: PID 1's own descriptors, and those of a run. */
-enum { POLLED_SIGNALS, POLLED_SOCKET, POLLED_EXECUTION, POLLED_NOTIFY, POLLED_PIPE };
+enum { POLLED_SIGNALS, POLLED_SOCKET, POLLED_EXEC_REPORT, POLLED_NOTIFY, POLLED_PIPE };
 
 static void poll_for(u32 *count, int fd, short events, u32 slot, u32 what) {
   if (fd < 0 || grow((void **)&pid1.polled, &pid1.polled_size, (*count + 1) * sizeof(struct pollfd)) < 0) return;
@@ -55,7 +55,7 @@ static u32 wait_for_events(void) {
   for (u32 slot = 0; slot < pid1.run_count; slot++) {
     struct run *run = &pid1.runs[slot];
     if (run->phase == RUN_FREE) continue;
-    if (run->phase == RUN_STARTING) poll_for(&count, run->execution, POLLIN, slot, POLLED_EXECUTION);
+    if (run->phase == RUN_STARTING) poll_for(&count, run->exec_report, POLLIN, slot, POLLED_EXEC_REPORT);
     if (notifies) poll_for(&count, run->notify, POLLIN, slot, POLLED_NOTIFY);
     for (u32 at = 0; pid1.is_alone && at < run->pipe_count; at++) poll_for(&count, run->pipes[at], POLLIN, slot, POLLED_PIPE);
   }
@@ -84,8 +84,8 @@ static void take_events(u32 count) {
       case POLLED_SOCKET:
         has_requests = pid1.polled[at].revents & ~POLLOUT;
         break;
-      case POLLED_EXECUTION:
-        if (run->execution != fd) break;
+      case POLLED_EXEC_REPORT:
+        if (run->exec_report != fd) break;
         finish_start(run);
         if (run->phase != RUN_STARTING) queue_report(pid1.tags[at] >> 3, REPORT_STARTED);
         break;

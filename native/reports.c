@@ -96,7 +96,7 @@ int has_pending_stop(void) {
   return 0;
 }
 
-/** Adds the received signals to the pending events, and writes the pending events that were not sent. 1 if all were written. */
+/** Adds the received signals to the pending events, and writes the pending events that were not sent. Returns whether all were written. */
 static int report_pending(void) {
   while (pid1.received && writer_room(&pid1.pending) >= EVENT_MOST) {
     u32 signal = (u32)__builtin_ctzll(pid1.received) + 1;
@@ -116,7 +116,7 @@ static int report_pending(void) {
   return 1;
 }
 
-static void restore_run(struct run *run) {
+static void send_run(struct run *run) {
   enum run_state state = run->phase == RUN_STARTING ? RUN_IS_STARTING
                          : run->phase == RUN_FAILED ? RUN_HAS_FAILED
                          : run->exited              ? RUN_HAS_EXITED
@@ -135,15 +135,15 @@ static void restore_run(struct run *run) {
   end_frame(&pid1.out);
 }
 
-/** Writes the checkpoint, the table of runs and the pending events for a successor. 1 when all were written. */
-static int restore(void) {
-  if (!restore_records()) return 0;
+/** Writes the checkpoint, the table of runs and the pending events for a successor. Returns whether all were written. */
+static int send_state(void) {
+  if (!send_records()) return 0;
   for (; pid1.restore_run < pid1.run_count; pid1.restore_run++) {
     struct run *run = &pid1.runs[pid1.restore_run];
     if (run->phase == RUN_FREE) continue;
     if (writer_room(&pid1.out) < EVENT_MOST) return 0;
     // Queued reports about the run are written too, after the table.
-    if (!run->released) restore_run(run);
+    if (!run->released) send_run(run);
   }
   if (!report_pending() || writer_room(&pid1.out) < EVENT_MOST) return 0;
   begin_frame(&pid1.out, EVENT_RESTORED);
@@ -154,7 +154,7 @@ static int restore(void) {
 }
 
 int report_all(i64 now) {
-  if (pid1.is_restoring && !restore()) return 0;
+  if (pid1.is_restoring && !send_state()) return 0;
   if (pid1.ping == PING_DUE && writer_room(&pid1.out) >= EVENT_MOST) {
     begin_frame(&pid1.out, EVENT_PING);
     end_frame(&pid1.out);

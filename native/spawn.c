@@ -1,6 +1,6 @@
-// Starts programs. The child reports a failure, by step and errno, through a pipe that exec closes, so that PID 1 never
-// waits for it. The child applies the settings that need privileges before it changes its user. Never interprets an exit
-// status.
+// Starts programs. The child reports a failure, by step and errno, through a pipe that exec closes: PID 1 polls the pipe and
+// never blocks until the program executes. The child applies the settings that need privileges before it changes its user.
+// Never interprets an exit status.
 #include "spawn.h"
 
 enum { AF_UNIX = 1, SOCK_DGRAM = 2, SOL_SOCKET = 1, SO_PASSCRED = 16 };
@@ -11,7 +11,7 @@ int read_spawn(struct reader *from, struct spawn *spawn) {
   spawn->run = get_u32(from);
   spawn->stop_signal = get_u32(from);
   spawn->mark = get_u64(from);
-  spawn->set = get_u32(from);
+  spawn->given = get_u32(from);
   spawn->uid = get_u32(from);
   spawn->gid = get_u32(from);
   spawn->umask = get_u32(from);
@@ -63,7 +63,7 @@ static const char *stat_field(int pid, int wanted, char *text) {
   return at;
 }
 
-/** 0 if there is no such process. */
+/** A field of /proc/<pid>/stat that is a number; 0 if there is no such process. */
 static u64 stat_number(int pid, int wanted) {
   char text[STAT_MOST];
   const char *at = stat_field(pid, wanted, text);
@@ -89,8 +89,8 @@ void close_run(struct run *run) {
   for (u32 at = 0; at < run->pipe_count; at++) sys_close(run->pipes[at]);
   run->pipe_count = 0;
   if (run->notify >= 0) sys_close(run->notify);
-  if (run->execution >= 0) sys_close(run->execution);
-  run->notify = run->execution = -1;
+  if (run->exec_report >= 0) sys_close(run->exec_report);
+  run->notify = run->exec_report = -1;
 }
 
 /**
@@ -180,8 +180,8 @@ static void set_oom_score(i32 value) {
 }
 
 static void set_limits(const struct start *start, const struct spawn *spawn) {
-  struct limit locks, ours = start->files;
-  sys(__NR_prlimit64, 0, RLIMIT_NOFILE, &ours, NULL);
+  struct limit locks, file_limit = start->files;
+  sys(__NR_prlimit64, 0, RLIMIT_NOFILE, &file_limit, NULL);
   // The mark of the run is stored in a limit that Linux has not enforced since 2.4 (getrlimit(2)) and that every
   // descendant inherits. If the kernel does not store it, the supervisor finds the processes by variables of their
   // environment.
@@ -201,10 +201,7 @@ static void set_limits(const struct start *start, const struct spawn *spawn) {
 /** Whether this process already runs as that user, and not as root: then a change is neither needed nor permitted. */
 static int is_user(u32 uid, u32 gid) { return uid != 0 && sys(__NR_geteuid) == (long)uid && sys(__NR_getegid) == (long)gid; }
 
-/**
- * Changes the groups first, because each call needs a privilege that the next one drops. A user without privileges may
- * use only its own IDs.
- */
+/** Changes the groups first: the calls for groups need privileges that setresuid(2) drops. */
 static void set_user(u32 uid, u32 gid, u32 count, const void *groups) {
   if (is_user(uid, gid)) return;
   must(STEP_USER, sys(__NR_setgroups, count ? count : 1, count ? groups : &gid));
@@ -214,7 +211,7 @@ static void set_user(u32 uid, u32 gid, u32 count, const void *groups) {
 
 /** The array of pointers for execve(2). Allocated in the child, so that PID 1 need not free it. */
 static char **make_pointers(const char *texts, u32 count) {
-  long found = sys(__NR_mmap, 0, (count + 1ul) * sizeof(char *), 3, 0x22, -1, 0);
+  long found = sys(__NR_mmap, 0, (count + 1ul) * sizeof(char *), 3 /* PROT_READ|WRITE */, 0x22 /* MAP_PRIVATE|ANONYMOUS */, -1, 0);
   if (found < 0 && found > -4096) give_up(STEP_EXEC, found, 0);
   char **pointers = (char **)found;
   for (u32 at = 0; at < count; at++, texts += strlen(texts) + 1) pointers[at] = (char *)texts;
@@ -232,18 +229,18 @@ __attribute__((noreturn)) static void execute_program(const struct start *start,
   char **argv = make_pointers(spawn->arguments, spawn->argument_count);
   char **envp = make_pointers(spawn->variables, spawn->variable_count);
   place_streams(spawn, writing_ends);
-  if (spawn->set & SET_TERMINAL) {
+  if (spawn->given & GIVEN_TERMINAL) {
     must(STEP_TERMINAL, sys(__NR_ioctl, 0, TIOCSCTTY, 0));
-    // So that a program of another user can open the terminal by its path, as after login(1). Not needed for its streams.
-    if (spawn->set & SET_USER) sys(__NR_fchown, 0, spawn->uid, -1);
+    // A program of another user can then open the terminal by its path, as after login(1). Its streams work without this.
+    if (spawn->given & GIVEN_USER) sys(__NR_fchown, 0, spawn->uid, -1);
   }
   if (*spawn->cgroup) enter_cgroup(spawn->cgroup);
-  if (spawn->set & SET_OOM_SCORE) set_oom_score(spawn->oom_score);
-  if (spawn->set & SET_NICE) must(STEP_NICE, sys(__NR_setpriority, 0, 0, spawn->nice));
+  if (spawn->given & GIVEN_OOM_SCORE) set_oom_score(spawn->oom_score);
+  if (spawn->given & GIVEN_NICE) must(STEP_NICE, sys(__NR_setpriority, 0, 0, spawn->nice));
   if (spawn->cpu_words) must(STEP_CPUS, sys(__NR_sched_setaffinity, 0, spawn->cpu_words * sizeof(u64), spawn->cpus));
   set_limits(start, spawn);
-  if (spawn->set & SET_UMASK) sys(__NR_umask, spawn->umask);
-  if (spawn->set & SET_USER) set_user(spawn->uid, spawn->gid, spawn->group_count, spawn->groups);
+  if (spawn->given & GIVEN_UMASK) sys(__NR_umask, spawn->umask);
+  if (spawn->given & GIVEN_USER) set_user(spawn->uid, spawn->gid, spawn->group_count, spawn->groups);
   if (*spawn->cwd) must(STEP_CWD, sys(__NR_chdir, spawn->cwd));
   end_with_parent(parent);
   sys_mask(&start->blocked, NULL);
@@ -265,13 +262,13 @@ static long prepare(const struct spawn *spawn, struct run *run, int *writing_end
     if (failure < 0) return failure;
     run->pipes[run->pipe_count] = ends[0];
     writing_ends[run->pipe_count++] = newest = ends[1];
-    // A program of another user may open the pipe again, as /dev/stdout. If this is not permitted, the program cannot
-    // change its user either.
-    if (spawn->set & SET_USER) sys(__NR_fchown, ends[1], spawn->uid, spawn->gid);
+    // With this owner a program of another user can open the pipe again, as /dev/stdout. A failure is ignored: without the
+    // privilege for fchown(2) the child cannot change its user either, and reports that.
+    if (spawn->given & GIVEN_USER) sys(__NR_fchown, ends[1], spawn->uid, spawn->gid);
   }
   long failure = sys(__NR_pipe2, report_ends, O_CLOEXEC | O_NONBLOCK);
   if (failure < 0) return failure;
-  run->execution = report_ends[0];
+  run->exec_report = report_ends[0];
   if (report_ends[1] > newest) newest = report_ends[1];
   if (sys(__NR_prlimit64, 0, RLIMIT_NOFILE, NULL, &files) == 0 && (u64)newest + SPARE_FILES >= files.soft) return -EMFILE;
   if (!*spawn->notify) return 0;
@@ -289,7 +286,7 @@ static void close_ends(const int *ends, u32 count) {
 
 void start_run(const struct start *start, const struct spawn *spawn, struct run *run, int parent) {
   int writing_ends[STREAMS_MOST], report_ends[2] = {-1, -1};
-  *run = (struct run){.id = spawn->run, .execution = -1, .notify = -1, .stop_signal = spawn->stop_signal, .mark = spawn->mark};
+  *run = (struct run){.id = spawn->run, .exec_report = -1, .notify = -1, .stop_signal = spawn->stop_signal, .mark = spawn->mark};
   long result = prepare(spawn, run, writing_ends, report_ends);
   enum step step = (enum step)run->failure[0];
   if (result == 0) {
@@ -314,10 +311,12 @@ void start_run(const struct start *start, const struct spawn *spawn, struct run 
 
 void finish_start(struct run *run) {
   i32 found[3];
-  long size = sys_read(run->execution, found, sizeof found);
+  // EAGAIN: the child has not executed the program yet. A child that was reaped reports nothing more, even if a process that it
+  // forked still has the pipe open: its exit status is the result then.
+  long size = sys_read(run->exec_report, found, sizeof found);
   if (size == -EAGAIN && !run->exited) return;
-  sys_close(run->execution);
-  run->execution = -1;
+  sys_close(run->exec_report);
+  run->exec_report = -1;
   run->phase = size == (long)sizeof found ? RUN_FAILED : RUN_EXECUTING;
   if (run->phase == RUN_FAILED) memcpy(run->failure, found, sizeof found);
 }

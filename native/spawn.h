@@ -22,14 +22,14 @@ struct stream {
   const char *path;
 };
 
-/** Bits of `set`: the optional values that the request gives. */
-enum { SET_USER = 1, SET_UMASK = 2, SET_NICE = 4, SET_OOM_SCORE = 8, SET_TERMINAL = 16 };
+/** Bits of `given`: the optional values that the request contains. */
+enum { GIVEN_USER = 1, GIVEN_UMASK = 2, GIVEN_NICE = 4, GIVEN_OOM_SCORE = 8, GIVEN_TERMINAL = 16 };
 
 /** REQUEST_SPAWN; the frame has the fields in this order. Pointers point into the frame. */
 struct spawn {
   u32 run, stop_signal;
   u64 mark;
-  u32 set, uid, gid, umask;
+  u32 given, uid, gid, umask;
   i32 nice, oom_score;
   u32 group_count;
   const u8 *groups;
@@ -64,7 +64,7 @@ struct run {
   /** The position of this exit or failed start among all of them, from 1. */
   u32 order;
   /** The reading end of the pipe that exec closes, or that receives the failure; -1 once the result is known. */
-  i32 execution;
+  i32 exec_report;
   i32 notify;
   /** The failure of the start: step, errno, index. */
   i32 failure[3];
@@ -84,7 +84,7 @@ int read_spawn(struct reader *from, struct spawn *spawn);
  * the program; 0: none.
  */
 void start_run(const struct start *start, const struct spawn *spawn, struct run *run, int parent);
-/** Reads the result of the start from `execution`. Call it when `execution` is readable or the process was reaped. */
+/** Reads the result of the start from `exec_report`. Call it when that is readable or the process was reaped. */
 void finish_start(struct run *run);
 /** Closes PID 1's descriptors of a run. */
 void close_run(struct run *run);

@@ -129,8 +129,8 @@ void lose_supervisor(int status) {
   if (!pid1.was_taken_over && signal == 0) leave(status >> 8 & 255);
   if (pid1.is_alone) return;
   // No record was stored, because no service was started: the next supervisor starts like the first one.
-  int is_fresh = pid1.was_taken_over && !is_kept() && !pid1.has_refused && pid1.ends == 0 && count_running() == 0;
-  if (!pid1.was_taken_over || (!is_kept() && !is_fresh)) {
+  int is_fresh = pid1.was_taken_over && !has_complete_checkpoint() && !pid1.has_refused && pid1.ends == 0 && count_running() == 0;
+  if (!pid1.was_taken_over || (!has_complete_checkpoint() && !is_fresh)) {
     end_succession(dead, status, "");
     return;
   }

@@ -116,12 +116,15 @@ extern struct pid1 {
 __attribute__((noreturn)) void leave(int code);
 
 // checkpoint.c
-/** Stores the records of REQUEST_KEEP. 0 if the payload is malformed. */
+/**
+ * Stores the records of REQUEST_KEEP. Returns 0 if the payload is malformed, and otherwise 1, even if memory is exhausted:
+ * has_complete_checkpoint() then returns 0.
+ */
 int keep_records(struct reader *from);
-/** Whether a successor could continue with the stored records: there are records, and no memory was lacking for any. */
-int is_kept(void);
-/** Writes EVENT_KEPT for the records that the successor has not received, while there is room. 1 when all were written. */
-int restore_records(void);
+/** Whether a successor could continue with the stored records: there are records, and memory was never too short for one. */
+int has_complete_checkpoint(void);
+/** Writes EVENT_KEPT for the records that the successor has not received, while there is room. Returns whether all were written. */
+int send_records(void);
 
 // successor.c
 /** Starts the supervisor. Returns 0, or minus the errno of fork(2) or of the descriptors that it needs. */
