@@ -1,5 +1,5 @@
-// Runs a command beside a service, for `exec` and `shell`: requests it, and passes its output and exit code on. On a terminal the
-// native program has opened another one, which the command gets.
+// Runs a command with the environment, user and folder of a service, for `exec` and `shell`: requests it, and passes its output and
+// exit code on. On a terminal, the native program has opened a second terminal for the command (`execTerminal`).
 import { printable } from '../text.ts';
 import { type CommandContext, EXIT } from './command.ts';
 import { reportNoSupervisor, reportRefusal, streamFromSupervisor } from './request.ts';

@@ -20,7 +20,7 @@ const ACTIONS: Readonly<Record<ReloadAction, string>> = {
   'next-start': 'takes effect at its next start',
 };
 
-/** Of each service what changes, with the old and the new value, and then what that does to it. */
+/** For each service: the fields that change, with the old and the new value, and whether it starts, restarts or stops. */
 export function renderReload({ applied, added, idle, removed, changed, unchanged, scale }: ReloadBody): string {
   const lines = [
     ...added.map((name) => `+ ${name}: ${idle.includes(name) ? 'does not start by itself' : 'starts'}`),
@@ -31,20 +31,20 @@ export function renderReload({ applied, added, idle, removed, changed, unchanged
     ]),
     ...removed.map((name) => `- ${name}: stops`),
   ];
-  const numbers = scale.map(renderOutcome).join('');
-  if (lines.length === 0) return `${numbers}nothing has changed\n`;
+  const scaled = scale.map(renderOutcome).join('');
+  if (lines.length === 0) return `${scaled}nothing has changed\n`;
   const rest = unchanged.length === 0 ? '' : `; ${unchanged.length} unchanged`;
-  return `${numbers}${lines.join('\n')}\n${applied ? 'applied' : 'not applied: this was a dry run'}${rest}\n`;
+  return `${scaled}${lines.join('\n')}\n${applied ? 'applied' : 'not applied: this was a dry run'}${rest}\n`;
 }
 
 function shown(value: string | null): string {
   return value === null ? 'none' : printable(value);
 }
 
-/** What becomes of a number of replicas that was set by `scale`. */
+/** Whether the replica count set by `scale` still applies. */
 function renderOutcome({ name, replicas, file, kept }: ScaleOutcome): string {
-  if (kept) return `= ${name}: ${replicas} replicas by \`scale\`; the file has ${file}\n`;
+  if (kept) return `= ${name}: ${replicas} replicas, set by \`scale\`; the file has ${file}\n`;
   return file === null
-    ? `= ${name}: no longer in the file; its ${replicas} replicas by \`scale\` no longer apply\n`
-    : `= ${name}: ${file} replicas, as the file has changed; its ${replicas} by \`scale\` no longer apply\n`;
+    ? `= ${name}: no longer in the file; the ${replicas} replicas set by \`scale\` no longer apply\n`
+    : `= ${name}: ${file} replicas, as the file has changed; the ${replicas} set by \`scale\` no longer apply\n`;
 }

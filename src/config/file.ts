@@ -2,7 +2,7 @@
 // their contents.
 import { decodeBytes } from '../bytes.ts';
 
-/** The part of the file system that this room uses; `Files` of ports.ts implements it. */
+/** The part of the file system that config/ uses; `Files` of ports.ts implements it. */
 export interface FileReader {
   /** The whole file. Throws an Error with `code` (ENOENT, EACCES) as node:fs does. */
   read(path: string): Uint8Array;

@@ -1,7 +1,7 @@
 // Durations (`250ms`, `1h30m`) and sizes (`64KiB`, `20MB`): text to number and back. The result for an invalid text is a
 // suggestion of what to write.
 
-/** A number, or what is wrong with the text. */
+/** The number; for an invalid text, what to write instead. */
 export type Parsed =
   | { readonly ok: true; readonly value: number }
   | { readonly ok: false; readonly suggestion: string };
@@ -24,7 +24,7 @@ export function parseDuration(text: string): Parsed {
     return { ok: false, suggestion: `write \`${bare}s\` or \`${bare}ms\`` };
   }
   const parts = text === '' ? null : DURATION.exec(text);
-  if (parts === null) return { ok: false, suggestion: correctDuration(text) };
+  if (parts === null) return { ok: false, suggestion: suggestDuration(text) };
   const value = Object.values(UNITS).reduce((sum, unit, at) => sum + Number(parts[at + 1] ?? 0) * unit, 0);
   if (value > LONGEST) return { ok: false, suggestion: 'the longest possible is `24d`' };
   return { ok: true, value: Math.round(value) };
@@ -60,6 +60,7 @@ export const SIZE_PATTERN = '^\\d+(\\.\\d+)?(B|[kK]B|KiB|[MGT]i?B)$';
 
 /** Reads a size into bytes: `B`, `KB` `MB` `GB` `TB` (powers of 1000), `KiB` `MiB` `GiB` `TiB` (powers of 1024). */
 export function parseSize(text: string): Parsed {
+  // `20 MB` is invalid too; its spaces are removed to suggest `20MB`.
   const parts = /^(\d+(?:\.\d+)?)([A-Za-z]*)$/.exec(text.replace(/\s+/g, ''));
   if (parts === null) return { ok: false, suggestion: 'write it like `64KiB` or `20MB`' };
   const [, number = '', unit = ''] = parts;
@@ -100,7 +101,7 @@ const SPELLED: Readonly<Record<string, keyof typeof UNITS>> = {
   milliseconds: 'ms',
 };
 
-function correctDuration(text: string): string {
+function suggestDuration(text: string): string {
   const spelled = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text.trim());
   const unit = spelled?.[2]?.toLowerCase() ?? '';
   if (spelled !== null && Object.hasOwn(SPELLED, unit)) return `write \`${spelled[1]}${SPELLED[unit]}\``;

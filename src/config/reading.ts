@@ -86,7 +86,7 @@ export function withoutReplica(reading: Reading): Reading {
   return { ...reading, environment };
 }
 
-/** A scalar after interpolation. Text fields take `text`; numbers and switches use `value`. */
+/** A scalar after interpolation. Text fields take `text`; numbers and booleans use `value`. */
 interface Filled {
   readonly text: string;
   readonly value: string | number | boolean | null;
@@ -96,7 +96,7 @@ interface Filled {
 
 /**
  * Interpolates a scalar; invalid references are reported at their positions. `as`: whether a result such as `8080` counts as
- * a text.
+ * a text (`text`) or as a number (`value`), for the observer.
  */
 export function fill(node: ScalarNode, reading: Reading, as: 'text' | 'value' = 'value'): Filled | Invalid {
   if (typeof node.value !== 'string') return { text: node.text, value: node.value, interpolated: false };

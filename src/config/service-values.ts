@@ -1,4 +1,4 @@
-// Values of service fields: dependencies, switches, signals, environment entries. The plan checks whether a named service or
+// Values of service fields: dependencies, booleans, signals, environment entries. The plan checks whether a named service or
 // file exists.
 import { SIGNAL_NAMES } from '../linux/signals.ts';
 import { didYouMean } from './nearest.ts';
@@ -122,7 +122,7 @@ function readTerms({ key, node }: MapEntry, terms: Shape<Terms>, reading: Readin
 const YES = /^(?:true|yes|on|1)$/i;
 const NO = /^(?:false|no|off|0|)$/i;
 
-/** A switch that may contain variables: the words for yes and no in any case; an empty text means no. */
+/** A boolean that may contain variables: the words for yes and no in any case; an empty text means no. */
 export function enabled(): Shape<boolean> {
   const wanted = '`true` or `false` (or `1`, `yes`, `on`; `0`, `no`, `off`, or empty)';
   return {
@@ -246,7 +246,7 @@ export const VARIABLE = { pattern: /^[^=\0]+$/, wanted: 'a name of a variable (n
 /** The value of a variable, or the file that holds it. */
 export type EnvValue = string | { readonly file?: string };
 
-/** A text, number or switch as it is written, or `{file: path}`. */
+/** A text, number or boolean as it is written, or `{file: path}`. */
 export function environmentValue(file: Shape<{ readonly file?: string }>): Shape<EnvValue> {
   const wanted = 'a text, a number, `true`, `false`, or `{file: path}`';
   const written = text({ wanted, loose: true, empty: true });

@@ -25,7 +25,10 @@ function orInterpolated(schema: JsonSchema): JsonSchema {
   return { anyOf: [schema, { $ref: '#/definitions/interpolated' }] };
 }
 
-/** A shape over interpolated scalars; `parse` returns undefined for invalid values. */
+/**
+ * A shape over interpolated scalars; `parse` returns undefined for invalid values. `as`: whether the text that replaces a variable
+ * is a text even if it looks like a number; see fill().
+ */
 function scalar<T>(
   wanted: string,
   schema: () => JsonSchema,
@@ -51,7 +54,7 @@ const NUL = 'contains a NUL character, which cannot be passed to a program';
 interface TextOptions {
   readonly wanted?: string;
   readonly pattern?: RegExp;
-  /** Numbers and switches are accepted, as written. */
+  /** Numbers and booleans are accepted, and read as they are written. */
   readonly loose?: boolean;
   /** The empty text is valid. */
   readonly empty?: boolean;
@@ -159,8 +162,8 @@ export function duration(least = 0): Shape<number> {
         : 'a duration',
     () => ({ type: 'string', pattern: `${DURATION_PATTERN}|\\$\\{` }),
     (filled) => {
-      const parsed = typeof filled.value === 'number' && !filled.interpolated ? null : parseDuration(filled.text);
-      return parsed?.ok && parsed.value >= least ? parsed.value : undefined;
+      const parsed = parseDuration(filled.text);
+      return parsed.ok && parsed.value >= least ? parsed.value : undefined;
     },
     (given) => {
       const parsed = parseDuration(given);
@@ -223,7 +226,10 @@ export function listOf<T>(item: Shape<T>, options: { readonly wanted: string; re
   };
 }
 
-/** A map with names that the user chooses. Invalid entries are reported and left out. */
+/**
+ * A map with names that the user chooses. An invalid value is reported and left out. An invalid name is only reported: its value is
+ * read all the same, so that an error in it is reported too.
+ */
 export function mapOf<T>(
   key: { readonly pattern: RegExp; readonly wanted: string },
   item: Shape<T>,
@@ -272,6 +278,7 @@ export function anything(): Shape<{ readonly value: unknown }> {
   const take = (node: Node, reading: Reading): unknown => {
     if (node.kind === 'list') return node.items.map((item) => take(item, reading));
     if (node.kind === 'map') return Object.fromEntries(takeEntries(node, reading));
+    // In quotes, `"${PORT}"` is a text even if it becomes `8080`; without quotes it is a number then.
     const filled = fill(node, reading, node.plain ? 'value' : 'text');
     if (filled === INVALID) return null;
     return filled.interpolated && !node.plain ? filled.text : filled.value;

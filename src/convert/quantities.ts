@@ -1,4 +1,4 @@
-// Durations, sizes, ports and switches as other systems write them, and durations and sizes as services.yaml takes them. Pure.
+// Durations, sizes, ports and booleans as other systems write them, and durations and sizes as services.yaml takes them. Pure.
 import { formatDuration, parseDuration } from '../config/quantity.ts';
 
 const GO_UNITS: Readonly<Record<string, number>> = {
@@ -28,7 +28,7 @@ export function readPort(text: string): number | null {
 }
 
 /** `true yes on 1`, `false no off 0` in any case; null for anything else. */
-export function readSwitch(text: string): boolean | null {
+export function readBoolean(text: string): boolean | null {
   const word = text.toLowerCase();
   if (['true', 'yes', 'on', '1'].includes(word)) return true;
   return ['false', 'no', 'off', '0'].includes(word) ? false : null;

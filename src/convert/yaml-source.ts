@@ -5,7 +5,7 @@ import { parseTree } from '../config/parse.ts';
 import { makeReading } from '../config/reading.ts';
 import type { MapEntry, MapNode, Node, ScalarNode, Source, Span } from '../config/tree.ts';
 import type { Where } from './findings.ts';
-import { readSwitch } from './quantities.ts';
+import { readBoolean } from './quantities.ts';
 import { sourceOf, whereIn } from './source-text.ts';
 
 export type YamlRead =
@@ -111,7 +111,7 @@ export function textOf(node: Node | undefined): string | undefined {
 
 /** `true` and `false`, and the words for them in YAML 1.1; undefined for anything else. */
 export function switchOf(node: Node | undefined): boolean | undefined {
-  return readSwitch(textOf(node) ?? '') ?? undefined;
+  return readBoolean(textOf(node) ?? '') ?? undefined;
 }
 
 /** The items of a list; a single value is a list of one; nothing is an empty list. */

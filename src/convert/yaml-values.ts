@@ -18,7 +18,7 @@ export function pairsOf(map: ValueMap): readonly (readonly [string, Value])[] {
   return Object.entries(map).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
 }
 
-/** Plain text that no reader of YAML 1.1 or 1.2 takes for a number, a switch, a date or nothing. */
+/** Plain text that no reader of YAML 1.1 or 1.2 takes for a number, a boolean, a date or null. */
 const WORDS = /^(?:true|false|yes|no|on|off|null|y|n|~)$/i;
 const NUMBER = /^[-+]?\.?\d[\d_.,:eExobXOB+-]*[\da-fA-F]*$|^[-+]?\.(?:inf|nan)$/i;
 /** What a plain scalar may begin with, and what it may not have in it. */

@@ -44,8 +44,8 @@ test('a number of replicas that `scale` has set is a line, whether it is kept or
   const kept = { name: 'web', replicas: 5, file: 2, kept: true };
   const scale = [kept, { ...kept, file: 3, kept: false }, { ...kept, file: null, kept: false }];
   expect(renderReload({ ...body, scale })).toBe(
-    '= web: 5 replicas by `scale`; the file has 2\n' +
-      '= web: 3 replicas, as the file has changed; its 5 by `scale` no longer apply\n' +
-      '= web: no longer in the file; its 5 replicas by `scale` no longer apply\nnothing has changed\n',
+    '= web: 5 replicas, set by `scale`; the file has 2\n' +
+      '= web: 3 replicas, as the file has changed; the 5 set by `scale` no longer apply\n' +
+      '= web: no longer in the file; the 5 replicas set by `scale` no longer apply\nnothing has changed\n',
   );
 });

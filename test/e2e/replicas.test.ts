@@ -152,7 +152,7 @@ test('scale adds and removes replicas; the number survives the supervisor and a 
   write(file(2, { env: { NEW: '1' } }));
   expect(await run.command('scale', 'web=3')).toMatchObject({ code: 1, stdout: '' });
   expect((await run.command('reload')).stdout).toBe(
-    '= web: 4 replicas by `scale`; the file has 2\n~ other: env\n    env.NEW: none → 1\n    restarts\napplied; 4 unchanged\n',
+    '= web: 4 replicas, set by `scale`; the file has 2\n~ other: env\n    env.NEW: none → 1\n    restarts\napplied; 4 unchanged\n',
   );
   await run.puppet('other', 2);
   expect((await run.command('scale', 'web=1', 'other=0')).stderr).toContain('`replicas` must be a whole number from 1');
@@ -162,7 +162,7 @@ test('scale adds and removes replicas; the number survives the supervisor and a 
 
   write(file(3, { env: { NEW: '1' } }));
   expect((await run.command('reload')).stdout).toContain(
-    '= web: 3 replicas, as the file has changed; its 1 by `scale`',
+    '= web: 3 replicas, as the file has changed; the 1 set by `scale`',
   );
   await run.puppet('web.2', 1);
   expect((await run.status()).scale).toEqual({});

@@ -1,4 +1,4 @@
-// `exec`: runs a command beside a service, and passes its output and exit code on.
+// `exec`: runs a command with the environment, user and folder of a service, and passes its output and exit code on.
 import { runBeside } from '../beside.ts';
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
 import { reportUsage } from '../request.ts';

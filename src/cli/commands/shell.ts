@@ -1,4 +1,4 @@
-// `shell`: an interactive shell beside a service. The same as `exec` with the best shell that the image has.
+// `shell`: an interactive shell with the environment, user and folder of a service. The same as `exec` with the best shell that the image has.
 import { runBeside } from '../beside.ts';
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
 import { reportUsage } from '../request.ts';

@@ -143,7 +143,7 @@ export function renderSvg(timeline: WireTimeline): string {
   ].join('\n');
 }
 
-/** Some five to ten round times. */
+/** Round times for about five to ten grid lines. */
 function ticksOf(end: number): readonly number[] {
   const rough = end / 8;
   const power = 10 ** Math.floor(Math.log10(rough));

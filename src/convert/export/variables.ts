@@ -88,5 +88,5 @@ export function keptReferences(references: readonly Reference[]): ReadonlyMap<st
   return kept;
 }
 
-/** Values that a field may accept where it refuses the placeholder: a number or a switch, a duration, a size. */
+/** Values that a field may accept where it refuses the placeholder: a number, a boolean, a duration, a size. */
 export const STAND_INS = ['1', '1s', '1MiB'] as const;

@@ -1,6 +1,6 @@
 // The section `[supervisord]`: what of it reaches the programs becomes `env` and `defaults`; the rest is about the daemon and
 // is reported.
-import { readSwitch } from '../quantities.ts';
+import { readBoolean } from '../quantities.ts';
 import type { FileDraft } from '../services-yaml.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Report } from './source.ts';
@@ -97,6 +97,6 @@ function importLevel(text: string, draft: FileDraft, report: Report, { where }: 
 }
 
 function importStripAnsi(text: string, defaults: Record<string, Value>, report: Report, { where }: IniKey): void {
-  if (readSwitch(text) === true) defaults.log = { ansi: 'strip' };
+  if (readBoolean(text) === true) defaults.log = { ansi: 'strip' };
   else report.lost(where, 'strip_ansi of [supervisord]', 'keeping escape sequences is the default');
 }

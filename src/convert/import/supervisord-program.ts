@@ -1,6 +1,6 @@
 // One `[program:x]` of a supervisord.conf as services of services.yaml. Meanings and defaults are those of supervisor 4.2.5
 // (supervisor/options.py, process.py; http://supervisord.org/configuration.html).
-import { readSwitch } from '../quantities.ts';
+import { readBoolean } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import { shellText, splitWords } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
@@ -142,7 +142,7 @@ function importProcess(reader: ProgramReader, fields: ServiceDraft['fields']): v
 function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): void {
   const { ends, report } = reader.context;
   const word = reader.expand('autorestart')?.text.toLowerCase() ?? 'unexpected';
-  const always = readSwitch(word);
+  const always = readBoolean(word);
   const retries = reader.number('startretries') ?? 3;
   const codes = readCodes(reader);
   if (always === null && word !== 'unexpected') reader.note('look', 'autorestart', 'supervisord refuses it');

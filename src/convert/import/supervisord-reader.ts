@@ -1,6 +1,6 @@
 // One `[program:x]` of a supervisord.conf while it is read: its keys with their variables expanded, and reports about it.
 import type { Where } from '../findings.ts';
-import { readSwitch } from '../quantities.ts';
+import { readBoolean } from '../quantities.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Names } from './names.ts';
 import type { Report } from './source.ts';
@@ -71,7 +71,7 @@ export class ProgramReader {
   }
 
   boolean(name: string): boolean | null {
-    return this.#typed(name, readSwitch, 'true or false');
+    return this.#typed(name, readBoolean, 'true or false');
   }
 
   /** Reports about this program, once for all of its copies. */
