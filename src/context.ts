@@ -1,5 +1,5 @@
 // Gives the commands the real clock, files, terminal and connection. Everything that few commands use is loaded by its first
-// use. Decides nothing. Part of the root, with main.ts.
+// use. Decides nothing.
 import type { CommandContext } from './cli/command.ts';
 import type { Dial, SupervisorListener } from './control/client.ts';
 import { currentFolder, hasInput, listFolderMarked, realFiles, writeNamedFile } from './linux/files.ts';

@@ -1,4 +1,4 @@
-// Holds both tables of the design: which room may import which, and where each effect has its home. Scans the text of
+// Holds both tables of the design: which folder may import which, and where each effect has its home. Scans the text of
 // src/ without its comments; executes nothing of it. Reports each breach with its file.
 import { expect, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { dirname, join, relative } from 'node:path';
 const ROOT = join(import.meta.dir, '../src');
 const TESTS = import.meta.dir;
 
-/** `type x`: only with `import type`. `main`, `context` and `up` are the root. */
+/** `type x`: only with `import type`. `main`, `context` and `up` connect the folders. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   main: 'everything',
   up: 'everything',
@@ -95,28 +95,28 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   { what: 'console', sign: /\bconsole\.\w/, home: () => false },
 ];
 
-/** Pure tables that every room may use. */
+/** Pure tables that every folder may use. */
 const SHARED = ['text', 'bytes', 'paths'];
-/** Tables of Linux that every room may use; they import nothing. */
+/** Tables of Linux that every folder may use; they import nothing. */
 const TABLES = ['exit-codes', 'limits', 'signals'].map((name) => `linux/${name}.ts`);
 
 /** `core` for core/step.ts, `main` for main.ts. */
-const roomOf = (path: string) => path.split('/')[0]?.replace(/\.ts$/, '') ?? '';
+const folderOf = (path: string) => path.split('/')[0]?.replace(/\.ts$/, '') ?? '';
 
-test('no room imports a room that it may not import', () => {
+test('no folder imports a folder that it may not import', () => {
   const breaches = files.flatMap(({ path, code }) => {
-    const room = roomOf(path);
-    const may = MAY_IMPORT[room];
-    if (may === undefined) return [`${path}: the table has no room ${room}`];
+    const folder = folderOf(path);
+    const may = MAY_IMPORT[folder];
+    if (may === undefined) return [`${path}: the table has no folder ${folder}`];
     const imports = [...code.matchAll(/(?:^(import type|import|export)\b[^'";]*|import\()['"](\.[^'"]+)['"]/gm)];
     return imports.flatMap(([, how, target = '']) => {
       const file = relative(ROOT, join(ROOT, dirname(path), target));
-      const other = roomOf(file);
+      const other = folderOf(file);
       if (TABLES.includes(path)) return [`${path} imports ${target}: a table imports nothing`];
       const isShared = SHARED.includes(other) || TABLES.includes(file);
-      const allowed = may === 'everything' || other === room || other === '..' || isShared || may.includes(other);
+      const allowed = may === 'everything' || other === folder || other === '..' || isShared || may.includes(other);
       if (allowed || (how === 'import type' && may.includes(`type ${other}`))) return [];
-      return [`${path} imports ${target}: ${room} may import ${may.join(', ') || 'nothing'}`];
+      return [`${path} imports ${target}: ${folder} may import ${may.join(', ') || 'nothing'}`];
     });
   });
   expect(breaches).toEqual([]);
@@ -227,10 +227,10 @@ const OF_ALL = ['architecture', 'documents', 'glossary'];
 const TO_RENAME = ['cli/render.test.ts', 'cli/commands.test.ts'];
 
 test('a test in a folder of src/ is named after one file, or is in `scenarios`: behaviour that several files make', () => {
-  const rooms = readdirSync(ROOT, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const folders = readdirSync(ROOT, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const tests = [
     ...readdirSync(TESTS).filter((name) => !OF_ALL.includes(name.replace('.test.ts', ''))),
-    ...rooms.flatMap(({ name }) => listTests(name)),
+    ...folders.flatMap(({ name }) => listTests(name)),
   ].filter((path) => path.endsWith('.test.ts') && !path.includes('/scenarios/'));
   expect(tests.length).toBeGreaterThan(60);
   const strays = tests.filter(

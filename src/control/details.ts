@@ -111,6 +111,7 @@ function variablesOf(env: ServicePlan['env'], { secrets }: ServicePlan, showsVal
 
 function probesOf(plan: ServicePlan, use: 'ready' | 'live', attempts: readonly LastAttempt[]): readonly ProbeJson[] {
   return plan[use].map((probe, index) => {
+    // `kind` of an attempt is the use of its probe; `kind` of a probe is `http`, `exec` and so on.
     const last = attempts.find((one) => one.kind === use && one.index === index);
     return {
       use,
@@ -138,7 +139,7 @@ function describeStop({ stop }: ServicePlan, { stopTimeout }: Plan): string {
 
 function runsOf({ service, runs, now }: DetailsInput): readonly RunJson[] {
   const isKnown = runs.some(({ run }) => run === service.run);
-  // The previous supervisor has started it.
+  // `runs` lacks the current run if a previous supervisor started it.
   const current: readonly RunJson[] =
     service.uptime_seconds === null || isKnown
       ? []

@@ -20,7 +20,7 @@ interface StreamCounters {
   readonly cuts: number;
 }
 
-/** Counters since the start, from the rooms that count. */
+/** Counters since the start. */
 export interface Counters {
   /** Upper bounds of the probe buckets, seconds. */
   readonly bounds: readonly number[];
@@ -132,7 +132,7 @@ const FAMILIES = {
   },
   svc_super_service_restarts_total: {
     type: 'counter',
-    help: 'Restarts of a service by its policy',
+    help: 'Automatic restarts of a service, caused by its restart policy',
     samples: forEachService(({ restarts }) => restarts),
   },
   svc_super_service_runs_total: {
@@ -167,7 +167,7 @@ const FAMILIES = {
   },
   svc_super_task_runs_total: {
     type: 'counter',
-    help: 'Times of a scheduled task by what came of them: completed, failed, skipped, missed',
+    help: 'Scheduled times of a task by outcome: completed, failed, skipped, missed',
     samples: ({ snapshot }) =>
       snapshot.services.flatMap(({ name, schedule }) =>
         schedule === null

@@ -10,9 +10,10 @@ import { surveyServices, type World } from './world.ts';
 export function shiftDeadlines(world: World, by: Millis): World {
   const services = [...world.services.values()].map((service) => shiftService(service, by));
   const { phase } = world;
+  const isEnding = phase.id !== 'running';
   return {
     ...world,
-    ...surveyServices(world.index, services, phase.id !== 'running'),
+    ...surveyServices(world.index, services, isEnding),
     phase: phase.id === 'stopping' ? { ...phase, deadline: phase.deadline + by } : phase,
   };
 }

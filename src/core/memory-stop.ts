@@ -24,7 +24,7 @@ function* applySample(view: StepView, { service: name, run, bytes }: MemorySampl
     return;
   }
   yield notify(name, { event: 'memory-exceeded', bytes, watch });
-  const counted: Service = { ...service, excess, excesses: service.excesses + 1 };
+  const counted: Service = { ...service, excess, exceededCount: service.exceededCount + 1 };
   yield { type: 'service', name, service: counted };
   if (watch.onExceed === 'warn') return;
   const cause = { kind: 'memory', bytes, watch } as const;

@@ -14,6 +14,7 @@ import { holds } from './waits.ts';
 export function* requestOperation(view: StepView, operation: Operation, names: readonly string[]): Changes {
   if (view.phase.id !== 'running') return;
   const { services, now } = view;
+  // A service that a reload removes once it has stopped (`next: 'none'`) accepts no operation.
   const known = names.filter((name) => services.has(name) && services.get(name).next !== 'none');
   const others = operation === 'stop' ? [] : findNeeded(known, services.index.plans, services.view());
   for (const name of known) {
@@ -26,7 +27,7 @@ export function* requestOperation(view: StepView, operation: Operation, names: r
   }
 }
 
-/** Starts the idle services that pending ones depend on, directly or through others of them. */
+/** Starts the idle services that pending ones depend on, directly or through other idle services. */
 export function* startIdleNeeds({ services }: StepView): Changes {
   const { plans } = services.index;
   const all = services.view();
@@ -34,7 +35,7 @@ export function* startIdleNeeds({ services }: StepView): Changes {
   const waiting = new Set([...all].flatMap(([name, { state }]) => (state.id === 'pending' ? [name] : [])));
   // The iteration of a Set includes elements that are added meanwhile.
   for (const name of waiting) {
-    for (const { on } of missing(plans.get(name)?.edges ?? [], all)) {
+    for (const { on } of unmetEdges(plans.get(name)?.edges ?? [], all)) {
       const service = all.get(on);
       if (service?.state.id !== 'idle' || waiting.has(on)) continue;
       waiting.add(on);
@@ -128,25 +129,28 @@ function findNeeded(
   const found = new Set(names);
   // The iteration of a Set includes elements that are added meanwhile.
   for (const name of found) {
-    for (const { on } of missing(plans.get(name)?.edges ?? [], services)) found.add(on);
+    for (const { on } of unmetEdges(plans.get(name)?.edges ?? [], services)) found.add(on);
   }
   for (const name of names) found.delete(name);
   return [...found];
 }
 
-/** The edges that are missing; of a choice none, if enough of its other edges hold or will hold. */
-function missing(edges: readonly Edge[], services: ReadonlyMap<string, Service>): readonly Edge[] {
+/**
+ * The edges whose conditions neither hold nor will hold unless their services are started. No edge of a choice is returned if enough
+ * other edges of the choice hold or will hold.
+ */
+function unmetEdges(edges: readonly Edge[], services: ReadonlyMap<string, Service>): readonly Edge[] {
   const declared = edges.filter(({ origin }) => origin === 'declared');
-  const gone = new Set(declared.filter((edge) => isMissing(edge, services.get(edge.on))));
+  const unmet = new Set(declared.filter((edge) => isUnmet(edge, services.get(edge.on))));
   const choices = choicesOf(declared);
-  return [...gone].filter(({ choice }) => {
+  return [...unmet].filter(({ choice }) => {
     const all = choice === undefined ? [] : (choices.get(choice.of)?.edges ?? []);
-    return all.filter((edge) => !gone.has(edge)).length < (choice?.least ?? 1);
+    return all.filter((edge) => !unmet.has(edge)).length < (choice?.least ?? 1);
   });
 }
 
 /** Whether the condition of an edge does not hold and will not unless the service is started. */
-function isMissing(edge: Edge, target: Service | undefined): boolean {
+function isUnmet(edge: Edge, target: Service | undefined): boolean {
   if (target === undefined) return false;
   switch (target.state.id) {
     case 'stopped':

@@ -102,7 +102,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         readyAfter,
         gpus: plan.gpus === null ? null : plan.gpus.devices.map(({ id }) => id),
         exit: exitOf(state),
-        memory: plan.memoryWatch === null ? null : { ...plan.memoryWatch, exceeded: service.excesses },
+        memory: plan.memoryWatch === null ? null : { ...plan.memoryWatch, exceeded: service.exceededCount },
         schedule,
       },
     ];

@@ -114,7 +114,7 @@ export interface Service {
   /** null: its run does not use too much memory (memory-watch.ts). */
   readonly excess: MemoryExcess | null;
   /** How often a run of it has used too much memory. */
-  readonly excesses: number;
+  readonly exceededCount: number;
   /** null: its plan has no schedule. */
   readonly schedule: Schedule | null;
 }
@@ -158,7 +158,7 @@ export function newService(plan: ServicePlan): Service {
     firsts: { startedAt: null, readyAt: null, endedAt: null },
     memory: {},
     excess: null,
-    excesses: 0,
+    exceededCount: 0,
     schedule,
   };
 }

@@ -19,7 +19,8 @@ export function takeOver(world: World, by: Millis): { readonly world: World; rea
       effects.push({ type: 'read-clock', service: name, reading: service.schedule.readings });
     return plan === undefined ? service : markCut(plan, service);
   });
-  const survey = surveyServices(shifted.index, services, shifted.phase.id !== 'running');
+  const isEnding = shifted.phase.id !== 'running';
+  const survey = surveyServices(shifted.index, services, isEnding);
   return { world: { ...shifted, ...survey }, effects };
 }
 

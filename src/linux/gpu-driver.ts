@@ -1,5 +1,5 @@
-// Queries a GPU's driver through a child process with a time limit: a driver that is lost can block the process that queries
-// it. Equal queries share one child. Never interprets a result. Loaded only if a service has `gpus`.
+// Queries a GPU's driver through a child process with a time limit: a driver that no longer responds can block the process that
+// queries it. Equal queries share one child. Never interprets a result. Loaded only if a service has `gpus`.
 import type { Clock } from '../ports.ts';
 import type { Captured } from './capture.ts';
 
@@ -16,9 +16,9 @@ interface Query {
   readonly result: Promise<Captured>;
   /** The time limit has passed; the child may never end. */
   isLate: boolean;
-  /** The number of callers that wait for the result. */
-  waiting: number;
-  /** No caller waits any more: the child is being killed, and its result is not used. */
+  /** Callers that have not aborted. Not lowered by the result or the limit, after which the query is not used any more. */
+  callers: number;
+  /** All callers have aborted: the child is being killed, and its result is not used. */
   isDropped: boolean;
   drop(): void;
 }
@@ -43,6 +43,7 @@ export class GpuDriver {
     const key = argv.join(' ');
     const query = this.#inFlight.get(key) ?? this.#start(key, argv);
     if (query.isLate) return null;
+    // If the query was dropped before this call, its child is being killed: the next query starts after the child has ended.
     const { isDropped } = query;
     const result = await this.#waitFor(query, abort);
     return isDropped && result !== null ? this.query(argv, abort) : result;
@@ -50,7 +51,7 @@ export class GpuDriver {
 
   /** Resolves to the result, or to null after the limit or an abort. */
   #waitFor(query: Query, abort: AbortSignal): Promise<Captured | null> {
-    query.waiting += 1;
+    query.callers += 1;
     return new Promise((resolve) => {
       const leave = (found: Captured | null) => {
         cancel();
@@ -58,8 +59,8 @@ export class GpuDriver {
         resolve(query.isLate ? null : found);
       };
       const giveUp = () => {
-        query.waiting -= 1;
-        if (query.waiting === 0) query.drop();
+        query.callers -= 1;
+        if (query.callers === 0) query.drop();
         leave(null);
       };
       const cancel = this.#parts.clock.after(this.limit, () => leave(null));
@@ -77,7 +78,7 @@ export class GpuDriver {
       end.abort();
     };
     const result = run(argv, environmentOf(environment), end.signal);
-    const query: Query = { isLate: false, waiting: 0, isDropped: false, result, drop };
+    const query: Query = { isLate: false, callers: 0, isDropped: false, result, drop };
     const cancel = clock.after(this.limit, () => {
       query.isLate = true;
       end.abort();

@@ -4,7 +4,10 @@ import { listFolder, readLatin1 } from './files.ts';
 import { processNames, readProcess } from './processes.ts';
 
 const LISTEN = '0A';
-/** Wildcard and loopback addresses as the kernel prints them. A listener on another address does not conflict. */
+/**
+ * Wildcard and loopback addresses as the kernel prints them. Other listeners are ignored: a service can listen on 127.0.0.1 beside
+ * them. One that listens on all addresses fails by itself, with the error of bind(2).
+ */
 const LOCAL = new Set([
   '00000000',
   '0100007F',
@@ -14,7 +17,7 @@ const LOCAL = new Set([
 ]);
 
 /** The inode of the socket that listens on `port`, from the text of one table; null if there is none. Pure. */
-export function findListener(table: string, port: number): string | null {
+export function findListeningSocket(table: string, port: number): string | null {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   for (const line of table.split('\n')) {
     const field = line.trim().split(/\s+/);
@@ -41,7 +44,7 @@ export function findHolder(port: number): PortHolder | null {
     } catch {
       continue;
     }
-    const inode = findListener(text, port);
+    const inode = findListeningSocket(text, port);
     if (inode === null) continue;
     const pid = holderOf(`socket:[${inode}]`);
     if (pid === null) return { pid, text: 'a process that is not visible in this container' };

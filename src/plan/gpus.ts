@@ -78,6 +78,7 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
     const { shared, min_free: minFree, free_timeout: freeTimeout, on_lost: onLost } = request;
     const own = gpuEnvironment(vendor, devices, service.env, context.environment);
     const env = { ...service.env, ...own };
+    // The variables of `own` are `above` all sources of the recipe: they win when the environment is made again at a start.
     const { envRecipe } = service;
     const recipe = envRecipe === undefined ? {} : { envRecipe: { ...envRecipe, above: Object.keys(own) } };
     return { ...service, env, ...recipe, gpus: { vendor, devices, shared, minFree, freeTimeout, onLost } };
@@ -86,8 +87,8 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
 }
 
 /**
- * The devices that no service of `taken` has come first. Services that are started by hand get those, and where they are not
- * enough also those of others: they are alternatives, or are started while the others are stopped.
+ * Puts the devices that are not in `taken` first. Services that are started by hand get these, and if they are not enough also
+ * devices of other services: they are alternatives, or are started while the other services are stopped.
  */
 function freeFirst(
   visible: readonly VisibleGpu[],
@@ -123,8 +124,8 @@ function gpuEnvironment(
 }
 
 /**
- * Assigns devices: explicit lists first, then `all`, then counts. Exclusive requests never overlap. Shared requests come
- * last: free devices first, then shared ones, then the least used. A request keeps the devices that it holds.
+ * Assigns devices: explicit lists first, then `all`, then counts. Exclusive requests never overlap each other. Shared requests are
+ * served last, in the order of byUse(). A request keeps the devices that it holds.
  */
 export function assignGpus(
   requests: readonly GpuRequest[],
@@ -177,12 +178,15 @@ class Assignment {
     this.#problems = problems;
   }
 
-  /** Assigns the free devices of `found`, all or part of the request; reports an error if they are not enough. */
-  settle(one: GpuRequest, found: readonly VisibleGpu[], missing: string | null): void {
+  /**
+   * Assigns the free devices of `found`, all or part of the request. Reports an error if they are not enough. `problem`: the message
+   * if not all requested devices exist.
+   */
+  settle(one: GpuRequest, found: readonly VisibleGpu[], problem: string | null): void {
     const { name, request, path } = one;
     const free = request.shared ? found : found.filter((device) => this.#isFree(device));
-    if (request.optional || (missing === null && free.length === found.length)) this.#give(one, free);
-    else if (missing !== null) this.#problems.error(path, 'no-such-gpu', missing, { suggestion: this.#absence });
+    if (request.optional || (problem === null && free.length === found.length)) this.#give(one, free);
+    else if (problem !== null) this.#problems.error(path, 'no-such-gpu', problem, { suggestion: this.#absence });
     else {
       const taken = takenBy(found, this.#owners);
       const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${describeOwned(taken)}`;
@@ -295,7 +299,7 @@ function takenBy(devices: readonly VisibleGpu[], owners: readonly Owned[]): read
   return [...new Set(devices.flatMap((one) => owners.filter(({ device }) => mayBeSame(device, one))))];
 }
 
-/** If a device counts as taken only because its UUID is unknown, the advice is another one. */
+/** What to do when devices are taken: other advice if one counts as taken only because its UUID is unknown. */
 function adviceFor(taken: readonly Owned[], devices: readonly VisibleGpu[]): string {
   return taken.every(({ device }) => devices.some(({ id }) => id === device.id)) ? SHARE : NAMELESS;
 }
@@ -343,7 +347,7 @@ function joined(parts: readonly string[]): string {
   return parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
 }
 
-/** Free devices first, then shared ones, then exclusive ones; the least used first. */
+/** Free devices first, then those of shared requests, then those of exclusive requests; among equals the least used first. */
 function byUse(
   visible: readonly VisibleGpu[],
   owners: readonly Owned[],

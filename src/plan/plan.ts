@@ -1,4 +1,4 @@
-// The Plan: the frozen value with all defaults that every other room reads. Groups are expanded into edges, names into ids,
+// The Plan: the frozen value with all defaults that every other folder reads. Groups are expanded into edges, names into ids,
 // commands into argument vectors, environments merged. It never changes; a reload makes a new one. Run-time state is in
 // core.
 import type { ProcessSpec } from './process.ts';

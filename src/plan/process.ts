@@ -1,4 +1,4 @@
-// The process that a command becomes: its arguments, environment, folder and attributes, as one value that every room passes
+// The process that a command becomes: its arguments, environment, folder and attributes, as one value that every folder passes
 // on whole, and the way in which it ends. A new attribute is added here, in the table of fields (src/config/schema.ts) and
 // where it is applied (src/pid1/protocol.ts, native/spawn.c); tsc reports what is missing. Pure.
 import type { ServiceConfig } from '../config/config.ts';

@@ -1,4 +1,5 @@
-// Stages as edges: every member of a stage waits for all members of the nearest earlier stage that has any.
+// Stages as edges: every member of a stage waits for all members of the nearest earlier stage that has any. Each group in the list
+// `groups` is a stage, in the order of the list.
 import type { Edge, ServicePlan } from './plan.ts';
 
 /** The part of a service that determines its stage edges. */
@@ -6,7 +7,7 @@ type Staged = Pick<ServicePlan, 'name' | 'type' | 'enabled' | 'group'> & { reado
 
 /**
  * The stage edges of each service that has any: `ready` for services, `completed` for tasks. Disabled services have none
- * and are not waited for. Members of a stage share one list, so that stages of hundreds cost hundreds, not squares.
+ * and are not waited for. Members of a stage share one list, so that the cost grows linearly with the size of a stage.
  */
 export function stageEdges(
   services: readonly Staged[],

@@ -1,4 +1,4 @@
-// The interfaces through which the executor uses other rooms: processes, pipes, the log, and facts about the machine. Types
+// The interfaces through which the executor uses other folders: processes, pipes, the log, and facts about the machine. Types
 // only.
 import type { LeftoverProcess } from '../core/run.ts';
 import type { Connections, RunListener, RunRecord, RunRequest } from '../pid1/run.ts';
@@ -11,7 +11,7 @@ import type { Clock } from '../ports.ts';
 /** A handle on a run's processes; only pid1/ uses its content. `pid` is that of the main process, 0 before it executes. */
 export type RunHandle = { readonly pid: number };
 
-interface ProcessRoom<Handle extends RunHandle = RunHandle> {
+interface ProcessControl<Handle extends RunHandle = RunHandle> {
   spawn(request: RunRequest, connections: Connections, listener: RunListener): Handle;
   /** Null: no process of the run is left. */
   recordOf(run: Handle): RunRecord | null;
@@ -34,13 +34,16 @@ interface ProcessRoom<Handle extends RunHandle = RunHandle> {
 
 /** A pipe whose writing end goes to the program. It can be read as soon as the object exists. */
 export interface Pipe {
+  /** Opens the reading end. `path`: that of the pipe, which PID 1 reports once it has created the pipe. */
   open(path: string): void;
+  /** The next bytes; null at the end. */
   read(): Promise<Uint8Array | null>;
+  /** The bytes that are available now; null: there are none. */
   readNow(): Uint8Array | null;
   close(): Promise<void>;
 }
 
-interface LogRoom {
+interface Logs {
   /** Output of the service from now on belongs to a new run of it. */
   beginRun(service: string): void;
   attach(
@@ -48,6 +51,7 @@ interface LogRoom {
     style: Omit<ServicePlan['log'], 'drop'> & { readonly drop: readonly Pattern[] },
     stdout: Pipe,
     stderr: Pipe,
+    /** `progressed` is called for each block of output; null: output is not watched for progress (`start_stall` is not set). */
     watcher: { readonly patterns: Map<number, Pattern>; matched(index: number): void; progressed: (() => void) | null },
     /** Whether a supervisor that has died read these streams before. */
     isCut: boolean,
@@ -56,7 +60,7 @@ interface LogRoom {
 
 /** The two streams of one run, while they are read. */
 interface AttachedStreams {
-  /** Reads the bytes that the pipes hold now, as far as the sinks have room. */
+  /** Reads the bytes that the pipes hold now, until the queues of the sinks are full. */
   drain(): void;
   /** Call it when no process of the run is left: closes the streams once they are silent, even if a process has them open. */
   release(): void;
@@ -64,8 +68,8 @@ interface AttachedStreams {
 
 export interface ExecutorParts<Handle extends RunHandle = RunHandle> {
   readonly clock: Clock;
-  readonly processes: ProcessRoom<Handle>;
-  readonly logs: LogRoom;
+  readonly processes: ProcessControl<Handle>;
+  readonly logs: Logs;
   makePipe(): Pipe;
   /** A random name that cannot be guessed. */
   randomName(): string;

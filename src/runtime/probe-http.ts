@@ -137,7 +137,7 @@ export function judgeBody(
         ? (here as Record<string, unknown>)[key]
         : undefined;
   }
-  if (value === undefined) return no(`there is no ${path} in it`);
+  if (value === undefined) return no(`the body has no \`${path}\``);
   if (!('equals' in probe.json) || isDeepStrictEqual(value, probe.json.equals))
     return { ok: true, detail: `HTTP ${status}` };
   return no(`${path} is ${short(value)}, not ${short(probe.json.equals)}`);

@@ -1,5 +1,5 @@
 // Writes the supervisor's own log: each announcement as a line after the prefix `svc-super`, or as an object if the plan's
-// format is JSON. Leaves out lines below the level. Never decides what is announced. Part of the root.
+// format is JSON. Leaves out lines below the level. Never decides what is announced.
 import type { Pipeline } from '../logs/pipeline.ts';
 import type { Sink } from '../logs/sinks.ts';
 import type { Announcement } from '../messages/announcement.ts';

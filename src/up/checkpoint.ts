@@ -1,6 +1,6 @@
 // The checkpoint of a supervising process, as records that PID 1 stores for the next supervisor: the world, the runtime's
 // state of each service, the last events and lines, and the state of the process itself. Writes only records that have
-// changed. Part of the root.
+// changed.
 import { type Journal, type JournalEntry, MAX_ENTRIES } from '../control/journal.ts';
 import type { History } from '../control/source.ts';
 import { decodeWorld, KEYS, keyOf, PARTS, WorldEncoder } from '../core/checkpoint.ts';

@@ -1,4 +1,4 @@
-// Reads the configuration for `up`. Importing this file loads everything that reads YAML and the schema. Part of the root.
+// Reads the configuration for `up`. Importing this file loads everything that reads YAML and the schema.
 import { COMMANDS } from '../cli/table.ts';
 import { type Diagnostic, type Failure, renderDiagnostics } from '../config/diagnostic.ts';
 import { didYouMean } from '../config/nearest.ts';

@@ -1,5 +1,5 @@
 // Opens the control API of a supervising process: on its socket, and on a TCP port if the configuration has one. Reports a
-// failure to open them. Loaded after the first programs have been started. Part of the root.
+// failure to open them. Loaded after the first programs have been started.
 import type { ApiSource } from '../control/source.ts';
 import { isShortOfDescriptors } from '../linux/reserved-descriptor.ts';
 import { describeMissingSocket, WHY } from '../linux/socket-paths.ts';

@@ -1,5 +1,5 @@
 // Connects the engine of a supervising process with its executor, its checkpoint and the reload of the configuration. Decides
-// nothing. Part of the root.
+// nothing.
 import type { Reloaded } from '../control/source.ts';
 import type { Event } from '../core/event.ts';
 import type { World } from '../core/world.ts';
@@ -150,8 +150,8 @@ function makeReload(
   };
   const perform = async (how: 'apply' | 'dry-run', scale: NewScale | null) => {
     const { performReload } = await import('./reload.ts');
-    const rooms = { engine, announce, findHolder, owners: gpus.owners, ofRun, prepare };
-    return performReload({ ...request, environment, ...rooms }, how, scale);
+    const used = { engine, announce, findHolder, owners: gpus.owners, ofRun, prepare };
+    return performReload({ ...request, environment, ...used }, how, scale);
   };
   const reload: Core['reload'] = async (how) => {
     if (how === 'apply') checkpoint.note({ isReloading: true });

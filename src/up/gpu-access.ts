@@ -1,5 +1,4 @@
 // The memory and the use of the machine's GPUs, and the service of each process that uses it. Loads the modules for that at the first use.
-// Part of the root.
 import type { GpuReader } from '../linux/gpu-memory.ts';
 import type { GpuUses } from '../linux/gpu-use.ts';
 import type { Children } from '../pid1/children.ts';

@@ -1,4 +1,4 @@
-// Creates the readers of GPU memory and GPU use from the rooms of a supervising process. Decides nothing. Part of the root.
+// Creates the readers of GPU memory and GPU use from the parts of a supervising process. Decides nothing.
 // Loaded only if a service has `gpus`, or the use is asked for.
 import { capture } from '../linux/capture.ts';
 import { type GpuReader, gpuReader } from '../linux/gpu-memory.ts';

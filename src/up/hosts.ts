@@ -1,5 +1,5 @@
 // Adds the services' names to /etc/hosts while the supervisor runs, if the configuration enables that, and removes them at the
-// end. A failure is reported once and is never fatal. Part of the root.
+// end. A failure is reported once and is never fatal.
 
 import type { HostsFile } from '../linux/hosts-file.ts';
 import type { Announcement } from '../messages/announcement.ts';

@@ -1,5 +1,5 @@
 // Reports that the kernel has ended processes of a service because of its `memory_limit`. Reads the counter of its cgroup when its
-// main process has been killed. Part of the root.
+// main process has been killed.
 import type { Exit, ProcessSpec } from '../plan/process.ts';
 import { renderSize } from '../text.ts';
 import type { Announce } from './announcer.ts';

@@ -1,5 +1,5 @@
 // The connection of a supervising process to PID 1, the processes of the services, and the signals that PID 1 receives.
-// Decides nothing about services. Part of the root.
+// Decides nothing about services.
 import { EXIT_CODE } from '../linux/exit-codes.ts';
 import { absolute } from '../linux/files.ts';
 import { signalName, signalNumber } from '../linux/signals.ts';

@@ -1,5 +1,5 @@
 // Reads the private memory of the services that are watched (`max_memory`), every few seconds, and sends it to the core. Loaded, and
-// its timer armed, only while the plan has such a service. Decides nothing. Part of the root.
+// its timer armed, only while the plan has such a service. Decides nothing.
 import type { MemorySample } from '../core/event.ts';
 import type { Children } from '../pid1/children.ts';
 import type { Run } from '../pid1/run.ts';

@@ -1,4 +1,4 @@
-// Starts the sampler of memory when the plan has a service that is watched, at the start or after a reload. Part of the root.
+// Starts the sampler of memory when the plan has a service that is watched, at the start or after a reload.
 import type { Plan } from '../plan/plan.ts';
 import type { Core } from './core.ts';
 import type { Parts } from './parts.ts';

@@ -1,5 +1,5 @@
 // Creates the parts of a supervising process that exist before its engine: the log, the journal, the access to GPUs,
-// /etc/hosts. Part of the root.
+// /etc/hosts.
 import { Journal } from '../control/journal.ts';
 import { RunLog } from '../control/run-log.ts';
 import { hostsFile } from '../linux/hosts-file.ts';
@@ -61,10 +61,10 @@ export async function openParts(request: UpRequest, plan: Plan, link: Link): Pro
   const ownLog = new OwnLog({ clock, logs, sink: sinks.stderr, level: request.level });
   await ownLog.apply(plan);
   const announce: Announce = (announcement) => {
-    // The journal is part of the checkpoint. touch() comes first, so that the batch is sent before followers get the event.
+    // The journal is part of the checkpoint. touch() queues the next batch to PID 1 as a microtask, which sends the new entry too.
     link.pid1.touch();
     journal.add(announcement, clock.wall());
-    // Printed after that batch is sent: a successor repeats the announcements of a batch that was not sent.
+    // Queued behind that batch. If this process dies before the batch is sent, the successor makes the announcement again.
     queueMicrotask(() => ownLog.print(announcement));
   };
   const hostNames = new HostNames(hostsFile(), announce);

@@ -1,5 +1,5 @@
 // Finds ports of services that other processes already listen on, before a start or a reload: a service may fail only after
-// half an hour, when its model is loaded. Part of the root.
+// half an hour, when its model is loaded.
 import type { Plan } from '../plan/plan.ts';
 
 interface TakenPort {

@@ -1,5 +1,4 @@
-// Reloads the configuration: checks the whole file before it changes anything. An invalid file changes nothing. Part of the
-// root.
+// Reloads the configuration: checks the whole file before it changes anything. An invalid file changes nothing.
 import { type Failure, renderDiagnostics, toJson } from '../config/diagnostic.ts';
 import type { Change, ReloadAction, Reloaded, ScaleOutcome } from '../control/source.ts';
 import type { Service } from '../core/state.ts';

@@ -1,5 +1,5 @@
 // The end of a supervising process: undoes what it has changed, waits until all output is written, and prints the post-mortem.
-// PID 1 ends the process. Part of the root.
+// PID 1 ends the process.
 import { countOomKills } from '../linux/cgroup.ts';
 import { writeTerminationLog } from '../linux/termination-log.ts';
 import type { Pipeline } from '../logs/pipeline.ts';

@@ -1,5 +1,5 @@
 // The signals that PID 1 receives: keeps them until there is a listener, passes them to the engine, and reports each signal
-// that has no effect once, with the settings that change that. Receives none itself. Part of the root.
+// that has no effect once, with the settings that change that. Receives none itself.
 import { whyNotForwarded } from '../config/signal.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';

@@ -1,4 +1,4 @@
-// Implements the source of the control API with the parts of a supervising process. Decides nothing. Part of the root.
+// Implements the source of the control API with the parts of a supervising process. Decides nothing.
 
 import { parseSignal } from '../config/signal.ts';
 import type { Journal } from '../control/journal.ts';

@@ -1,5 +1,5 @@
 // Checks at a first start: what prevents it (a taken port, an unusable GPU), and what deserves a warning (a program that does
-// not exist). Reports it and returns exit codes; ends nothing. Part of the root.
+// not exist). Reports it and returns exit codes; ends nothing.
 import { describePortHolder } from '../linux/listeners.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';

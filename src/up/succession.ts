@@ -1,5 +1,5 @@
 // The start of a successor: takes over what the checkpoint has kept of each part, and reports how and how often earlier
-// supervisors ended. Part of the root.
+// supervisors ended.
 import type { History } from '../control/source.ts';
 import type { Event } from '../core/event.ts';
 import { countOomKills } from '../linux/cgroup.ts';
@@ -31,15 +31,16 @@ function describeDeath(death: Death): string {
 export function historyAfter(history: History, { restarts, deaths }: Handover, wall: number): History {
   const reasons = { ...history.reasons };
   for (const death of deaths) reasons[reasonOf(death)] = (reasons[reasonOf(death)] ?? 0) + 1;
-  const [first] = deaths;
-  return { restarts, reasons, last: { at: wall, reason: first === undefined ? 'ended' : describeDeath(first) } };
+  // The first death is that of the last supervisor that had taken over; the others died before they had taken over.
+  const [death] = deaths;
+  return { restarts, reasons, last: { at: wall, reason: death === undefined ? 'ended' : describeDeath(death) } };
 }
 
-/** `isShort`: whether the kernel has killed a process for lack of memory since the start of the previous supervisor. */
+/** `hadOomKill`: whether the kernel has killed a process for lack of memory since the start of the previous supervisor. */
 function announceSuccession(
   { restarts, last }: History,
   { deaths }: Handover,
-  isShort: boolean,
+  hadOomKill: boolean,
   announce: Announce,
 ): void {
   const failed = deaths.length - 1;
@@ -47,7 +48,7 @@ function announceSuccession(
   const hasReport = deaths.some(({ how, number }) => how === 'signal' && CRASHES.has(signalName(number)));
   const report = hasReport ? '; if the runtime has written a report, it is on standard error, above this line' : '';
   const often = restarts === 1 ? '' : ` (restart ${restarts})`;
-  const memory = isShort ? ' (the kernel has killed a process of the container for lack of memory)' : '';
+  const memory = hadOomKill ? ' (the kernel has killed a process of the container for lack of memory)' : '';
   const text = `the supervisor ${last?.reason ?? 'ended'}${memory} and was restarted${often}; the services go on${others}${report}`;
   announce({ level: 'warn', service: null, event: 'supervisor-restarted', text });
 }
@@ -85,5 +86,6 @@ function isMore(now: number | null, before: number | null): boolean {
  */
 export function takenOver({ diedAt, heardAt }: Handover, now: number): Event {
   const began = diedAt - heardAt > LONGEST_SILENCE ? heardAt : diedAt;
-  return { type: 'taken-over', by: Math.max(0, now - began) };
+  const outage = Math.max(0, now - began);
+  return { type: 'taken-over', by: outage };
 }

@@ -1,5 +1,5 @@
 // Supervises: up() at a first start, continueAsSuccessor() after the previous supervisor has died. Connects the parts of the
-// process and decides nothing. Part of the root, with main.ts.
+// process and decides nothing.
 import { newWorld } from '../core/world.ts';
 import { countOomKills } from '../linux/cgroup.ts';
 import { releaseMemoryLater } from '../platform/memory.ts';

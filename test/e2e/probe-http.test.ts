@@ -141,7 +141,7 @@ test('json: a path into the response must equal a value, and the reason shows th
   await using run = await probing({ port: web.port, json: { path: 'data.0.id', equals: 'R1' } });
   await notReady(run, /^HTTP 200, but the body is not JSON$/);
   web.answer = body([]);
-  await notReady(run, /^HTTP 200, but there is no data\.0\.id in it$/);
+  await notReady(run, /^HTTP 200, but the body has no `data\.0\.id`$/);
   web.answer = body([{ id: 'R0' }]);
   await notReady(run, /^HTTP 200, but data\.0\.id is "R0", not "R1"$/);
   web.answer = body([{ id: 'R1' }]);

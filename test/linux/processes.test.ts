@@ -1,6 +1,6 @@
 // The processes of a run, with fake process tables, and the parsers of /proc.
 import { describe, expect, test } from 'bun:test';
-import { findListener } from '../../src/linux/listeners.ts';
+import { findListeningSocket } from '../../src/linux/listeners.ts';
 import {
   type MarkReader,
   type Process,
@@ -156,14 +156,14 @@ test('a listener is found on wildcard and loopback addresses, by its exact port'
    2: 0200A8C0:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5003 1 0
    3: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 5004 1 0
 `;
-  expect(findListener(table, 9000)).toBe('5001');
-  expect(findListener(table, 8000)).toBe('5002');
-  expect(findListener(table, 80)).toBeNull();
-  expect(findListener(table, 8080)).toBeNull();
-  expect(findListener(table, 900)).toBeNull();
+  expect(findListeningSocket(table, 9000)).toBe('5001');
+  expect(findListeningSocket(table, 8000)).toBe('5002');
+  expect(findListeningSocket(table, 80)).toBeNull();
+  expect(findListeningSocket(table, 8080)).toBeNull();
+  expect(findListeningSocket(table, 900)).toBeNull();
   const six =
     '   0: 00000000000000000000000000000000:2328 0:0 0A 0:0 0:0 0 0 0 6001 1\n   1: 00000000000000000000000001000000:1F40 0:0 0A 0:0 0:0 0 0 0 6002 1\n';
-  expect([findListener(six, 9000), findListener(six, 8000)]).toEqual(['6001', '6002']);
+  expect([findListeningSocket(six, 9000), findListeningSocket(six, 8000)]).toEqual(['6001', '6002']);
 });
 
 describe('a scan of /proc', () => {

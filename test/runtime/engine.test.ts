@@ -262,7 +262,7 @@ describe("an HTTP response's body", () => {
       detail: 'HTTP 200, but data.0.id is "R1", not "other"',
     });
     expect(why({ notMatches: 'R\\d' }).detail).toBe('HTTP 200, but the body matches /R\\d/');
-    expect(why({ json: { path: 'data.1.id' } }).detail).toBe('HTTP 200, but there is no data.1.id in it');
+    expect(why({ json: { path: 'data.1.id' } }).detail).toBe('HTTP 200, but the body has no `data.1.id`');
     expect(why({ json: { path: 'ok', equals: 1 } }).ok).toBe(false);
     expect(why({ json: { path: 'constructor' } }).ok).toBe(false);
     expect(why({ json: { path: 'a' } }, '<!doctype html>').detail).toBe('HTTP 200, but the body is not JSON');
