@@ -25,20 +25,26 @@ export function checkConfiguration(
 ): CheckedConfiguration {
   const isForgiving = kind === 'build' || kind === 'static';
   const loaded = loadPlan(isForgiving || gpus === undefined ? input : { ...input, gpus });
-  const result = isForgiving && input.files.stat(input.path) !== null ? downgradeAbsence(loaded) : loaded;
+  const result = isForgiving && input.files.stat(input.path) !== null ? downgradeAbsence(loaded, kind) : loaded;
   const plan = loaded.ok ? loaded.value.plan : null;
   const inspected = loaded.ok ? plan : kind === 'runtime' ? planWithoutGpus(loaded.error, input) : null;
   return { result, plan, inspected };
 }
 
 /** Diagnostics about things that an image lacks while it is built but has when it runs. */
-const ABSENT: ReadonlySet<string> = new Set(['unset-variable', 'file-missing', 'file-unreadable']);
+const ABSENT = ['unset-variable', 'file-missing', 'file-unreadable'] as const;
+
+/** The codes that are only warnings. With `--static` the machine is not the image: its users and folders say nothing. */
+const FORGIVEN: Readonly<Record<'static' | 'build', ReadonlySet<string>>> = {
+  build: new Set(ABSENT),
+  static: new Set([...ABSENT, 'unknown-user', 'no-venv']),
+};
 
 /** Turns these errors into warnings; without other errors the result is a success. */
-function downgradeAbsence(loaded: Checked): Checked {
+function downgradeAbsence(loaded: Checked, kind: keyof typeof FORGIVEN): Checked {
   if (loaded.ok) return loaded;
   const diagnostics = loaded.error.diagnostics.map((diagnostic) =>
-    ABSENT.has(diagnostic.code) ? { ...diagnostic, severity: 'warning' as const } : diagnostic,
+    FORGIVEN[kind].has(diagnostic.code) ? { ...diagnostic, severity: 'warning' as const } : diagnostic,
   );
   const { sources } = loaded.error;
   return diagnostics.every(({ severity }) => severity === 'warning')

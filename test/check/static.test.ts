@@ -30,6 +30,14 @@ test('what comes at run time is missing: an error at a start, a warning for the 
     expect(check(kind, ...fields)).toEqual({ found: missing('warning'), ok: true, hasPlan: false, isInspected: false });
 });
 
+test('users and virtual environments of this machine are warnings for the file, and errors for the image', () => {
+  const fields = ['user: nosuch', 'venv: /opt/nosuch'];
+  const missing = (severity: string) => [`${severity} unknown-user`, `${severity} no-venv`];
+  expect(check('static', ...fields)).toMatchObject({ found: missing('warning'), ok: true });
+  for (const kind of ['start', 'build'] as const)
+    expect(check(kind, ...fields)).toMatchObject({ found: missing('error'), ok: false });
+});
+
 test('any other error stays an error', () => {
   expect(check('static', 'env: {A: "${A}"}', 'restrat: always').ok).toBe(false);
 });

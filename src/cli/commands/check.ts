@@ -24,7 +24,7 @@ export default {
     static: {
       type: 'boolean',
       summary:
-        'the file alone, for editors, commits and CI: variables, env files and secrets that come at run time are only warned of',
+        'the file alone, for editors, commits and CI: variables, env files, secrets, users and virtual environments that this machine lacks are only warned of',
     },
     build: {
       type: 'boolean',

@@ -185,7 +185,8 @@ export function importOneshot(reader: S6Reader, name: string): ServiceDraft {
 export function reportFiles({ definition, report }: S6Reader, name: string): void {
   for (const entry of definition.entries) {
     const where = startOf(`${definition.path}/${entry}`);
-    const why = LOST[entry];
+    const isOfLongrun = !definition.entries.includes('up');
+    const why = entry === 'down' && isOfLongrun ? 'the bundles decide what s6-rc starts, not this file' : LOST[entry];
     const what = `${entry} of ${name}`;
     if (why !== undefined) {
       if (entry !== 'down' || definition.kind !== 'legacy') report.lost(where, what, why);

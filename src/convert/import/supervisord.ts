@@ -140,12 +140,15 @@ const KILLS =
 /** For memmon of superlance, which restarts programs for their memory: the fields that do so. */
 function adviseMemmon(command: string): string | null {
   if (!/(?:^|[\s/])memmon\b/.test(command)) return null;
-  const found = [...command.matchAll(/(?:^|\s)(?:-p|--program|-g|--group)[\s=]+([^\s=]+)=(\d+)\s*([KMG]?)B?/gi)];
+  const found = [
+    ...[...command.matchAll(/(?:^|\s)(?:-p|--program|-g|--group)[\s=]+([^\s=]+)=(\d+)\s*([KMG]?)B?/gi)],
+    ...[...command.matchAll(/(?:^|\s)(?:-a|--any)[\s=]+()(\d+)\s*([KMG]?)B?/gi)],
+  ];
   const sizes = found.map(([, program, number, unit = '']) => {
     const size = unit === '' ? `${number}B` : `${number}${unit.toUpperCase()}iB`;
-    return `\`max_memory: ${size}\` in ${program}`;
+    return `\`max_memory: ${size}\` in ${program || 'each service'}`;
   });
-  return sizes.length === 0 ? 'write `max_memory: 500MiB` in the services it watches' : `write ${sizes.join(', ')}`;
+  return sizes.length === 0 ? 'write `max_memory: SIZE` in the services that it watches' : `write ${sizes.join(', ')}`;
 }
 
 /** Event listeners. Returns when one of them ends the container. */

@@ -211,10 +211,10 @@ describe.skipIf(skipWhen([noSupervisor], 'supervisord beside its import'))('supe
 
 test('memmon of superlance: the report names the field that does the same', async () => {
   const text =
-    '[supervisord]\n[program:web]\ncommand=web\n[eventlistener:memmon]\ncommand=memmon -p web=200MB -g all=2GB\nevents=TICK_60\n';
+    '[supervisord]\n[program:web]\ncommand=web\n[eventlistener:memmon]\ncommand=memmon -p web=200MB -g all=2GB -a 1GB\nevents=TICK_60\n';
   const result = await importText('supervisord', text);
   expect(result.ok && lines(result.findings).join('\n')).toContain(
-    'Write `max_memory: 200MiB` in web, `max_memory: 2GiB` in all',
+    'Write `max_memory: 200MiB` in web, `max_memory: 2GiB` in all, `max_memory: 1GiB` in each service',
   );
 });
 
