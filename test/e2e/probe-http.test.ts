@@ -159,7 +159,7 @@ test('json: values are compared with their types: "true" is not true', async () 
 test('json: without a value the path must exist', async () => {
   await using web = await Web.serve(() => ({ body: '{}' }));
   await using run = await probing({ port: web.port, json: { path: 'model.name' } });
-  await notReady(run, /there is no model\.name/);
+  await notReady(run, /the body has no `model\.name`/);
   web.answer = () => ({ body: '{"model":{"name":null}}' });
   await run.state('a', 'ready');
 });
