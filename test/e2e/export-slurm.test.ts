@@ -118,7 +118,7 @@ describe.skipIf(skipWhen([whyNoSlurm()], 'export slurm under Slurm'))('export sl
     // The name of the job's control socket contains its number, and commands in the job find it.
     expect(job.read('model.env')).toMatch(new RegExp(`^SVC_SUPER_SOCKET=/\\S+-${id}\\.sock$`, 'm'));
     const status = Bun.spawnSync([BINARY, 'status'], { env: { SLURM_JOB_ID: id } });
-    expect([status.exitCode, status.stdout.toString()]).toEqual([0, expect.stringMatching(/^page +ready/m)]);
+    expect([status.exitCode, status.stdout.toString()]).toEqual([0, expect.stringMatching(/^page +running/m)]);
     expect(job.read('apptainer.args')).toBe('run --nv --cleanenv --no-home job.sif\n');
     await slurm.run(['scancel', '--batch', '--signal=TERM', id]);
     await until('the end', async () => /JobState=(?!RUNNING|COMPLETING)/.test(await show(id)));

@@ -48,14 +48,14 @@ rootTest('two Slurm jobs of one user: a command in one never reaches the other',
   await run.line(/first has \/run\/svc-super-1\.sock$/);
   await run.line(/second has \/run\/svc-super-2\.sock$/);
   expect(await ask(run, '2', 'stop', 'x', '--wait')).toMatchObject({ code: 0 });
-  expect((await ask(run, '1', 'status')).stdout).toMatch(/^x +ready/m);
+  expect((await ask(run, '1', 'status')).stdout).toMatch(/^x +running/m);
   expect((await ask(run, '2', 'status')).stdout).toMatch(/^x +stopped/m);
   const third = await ask(run, '3', 'stop', 'x');
   expect(third.code).toBe(64);
   expect(third.stderr).toMatch(
     /^svc-super: 2 supervisors respond, and it is ambiguous which one is meant: select one with --socket PATH/,
   );
-  expect((await ask(run, '1', 'status')).stdout).toMatch(/^x +ready/m);
+  expect((await ask(run, '1', 'status')).stdout).toMatch(/^x +running/m);
   run.signal('SIGTERM');
   await run.ends(0);
 });
@@ -71,7 +71,7 @@ rootTest('where several supervisors answer a command lists them, and asks the on
   for (const path of paths) expect(refused.stderr).toMatch(new RegExp(`^  ${path} \\(pid \\d+\\)$`, 'm'));
   expect((await ask(run, null, 'health')).code).toBe(1);
   expect((await ask(run, null, 'stop', 'x', '--wait', '--socket', `${paths[1]}`)).code).toBe(0);
-  expect((await ask(run, null, 'status', `--socket=${paths[0]}`)).stdout).toMatch(/^x +ready/m);
+  expect((await ask(run, null, 'status', `--socket=${paths[0]}`)).stdout).toMatch(/^x +running/m);
   expect((await ask(run, null, 'status', `--socket=${paths[1]}`)).stdout).toMatch(/^x +stopped/m);
   const missing = await ask(run, null, 'status', '--socket', '/nowhere');
   expect([missing.code, missing.stderr]).toEqual([
