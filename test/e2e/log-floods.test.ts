@@ -146,7 +146,7 @@ test('four services flood a stalled reader: they are slowed down, everything els
     return found.length === 4 && found.every(({ state }) => state === 'S');
   });
   const states = (await run.status()).services.map(({ name, state }) => `${name} ${state}`);
-  expect(states).toEqual(['a ready', 'b ready', 'c ready', 'd ready', 'probed starting']);
+  expect(states).toEqual(['a running', 'b running', 'c running', 'd running', 'probed starting']);
   await other.respond(200, 'now');
   await run.state('probed', 'ready');
   await other.orphans(50);
