@@ -41,7 +41,7 @@ const URL_FLAG = {
 const TOKEN_FLAG = {
   type: 'string',
   value: 'TOKEN',
-  summary: 'the token for that URL; a variable is not in the list of processes (default: $SVC_SUPER_TOKEN)',
+  summary: 'the token for that URL; prefer the variable, because `ps` shows arguments (default: $SVC_SUPER_TOKEN)',
 } as const satisfies Flag;
 
 /** All flags of a command: its own, those of a command that connects, and `--help`. */

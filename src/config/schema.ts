@@ -80,7 +80,7 @@ const patterns = byKind<readonly string[], readonly string[]>('a pattern, or a l
 });
 
 export const LOG_FILE = {
-  path: required(ownPath, 'relative to the folder of its file; its folder is created'),
+  path: required(ownPath, 'relative to the configuration file that contains it; missing folders are created'),
   max_size: defaulted(size(), 'the file is rotated before it exceeds this size', '10MiB'),
   keep: defaulted(whole('a number', 0, 1_000), 'how many rotated files are kept: `path.1` is the newest', 5),
   compress: defaulted(flag(), 'whether rotated files are compressed: `path.1.gz`', false),
@@ -123,7 +123,7 @@ export const LOG = {
   ),
   merge: defaulted(
     flag(),
-    'with `json`: a line that is a JSON object becomes the log entry itself instead of the text of one',
+    'with `json`: a line that is a JSON object becomes the log entry itself, instead of becoming the text of an entry',
     true,
   ),
   drop: field(
@@ -286,7 +286,7 @@ export const SERVICE = {
   ),
   venv: field(
     ownPath,
-    'a Python virtual environment, relative to the folder of its file: its `bin` comes first in `PATH`, and `VIRTUAL_ENV` is set',
+    'a Python virtual environment, relative to the configuration file that contains it: its `bin` comes first in `PATH`, and `VIRTUAL_ENV` is set',
   ),
 } as const;
 

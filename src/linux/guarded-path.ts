@@ -162,7 +162,7 @@ class Walk {
       found.isFile() && found.nlink > 1 && !(this.#isGuarded && isGuardedIn(this.#folderOf(), found.uid));
     if (isLinked && this.#purpose === 'write')
       throw new Error(
-        'it has another name (a hard link) that may be anywhere, in a folder that other users may write to',
+        'it has another name (a hard link), which another user may have made: others may write to its folder. Remove the file, or let only root and this user write to the folder',
       );
     if (isLinked && isSuperuser()) this.#chooser ??= this.#folderOf().uid;
     this.#refuseUnless(this.#mayUse(found, OTHERS_READ), name);

@@ -62,7 +62,7 @@ export function renderShortage(shortage: Shortage): string {
     .map((one) =>
       one.kind === 'free'
         ? `${renderBytes(one.free)} of GPU ${one.device} are free, and ${renderBytes(one.wanted)} are asked for`
-        : `${renderBytes(one.used)} of GPU ${one.device} are in use, ${renderBytes(one.usual)} before its last run`,
+        : `${renderBytes(one.used)} of GPU ${one.device} are in use, ${renderBytes(one.usual)} were before the service's last run`,
     )
     .join('; ');
 }

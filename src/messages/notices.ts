@@ -186,8 +186,8 @@ function renderMemory(about: MemoryNotice): string {
       return `waits for GPU memory: ${renderShortage(about.shortage)}`;
     case 'unread':
       return about.isMinFreeIgnored
-        ? `${unread}, so \`min_free\` is not looked at and nothing is waited for: ${about.why}`
-        : `${unread}, so nothing is waited for: ${about.why}`;
+        ? `${unread}, so \`min_free\` is not checked, and the start does not wait for memory: ${about.why}`
+        : `${unread}, so the start does not wait for memory: ${about.why}`;
     case 'unchanging':
       return `is started though ${renderShortage(about.shortage)}; it does not change any more, so others use it`;
     case 'shared':

@@ -181,7 +181,7 @@ export interface LogPlan {
   readonly time: boolean;
   readonly whenFull: 'block' | 'drop';
   readonly ansi: 'keep' | 'strip';
-  /** With `json`: a line that is a JSON object becomes the log entry itself instead of the text of one. */
+  /** With `json`: a line that is a JSON object becomes the log entry itself, instead of becoming the text of an entry. */
   readonly merge: boolean;
   /** RE2 patterns; lines that match one are dropped. */
   readonly drop: readonly string[];

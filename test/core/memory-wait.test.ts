@@ -56,7 +56,7 @@ describe('the first run', () => {
     run.until(seconds(20));
     expect(spawns(run).length).toBe(4);
     expect(run.said('gpu-memory')).toEqual([
-      'has a GPU whose memory cannot be read, so nothing is waited for: there is no nvidia-smi',
+      'has a GPU whose memory cannot be read, so the start does not wait for memory: there is no nvidia-smi',
     ]);
   });
 
@@ -66,7 +66,7 @@ describe('the first run', () => {
     run.until(100);
     expect(spawns(run).length).toBe(1);
     expect(run.said('gpu-memory')).toEqual([
-      'has a GPU whose memory cannot be read, so `min_free` is not looked at and nothing is waited for: there is no nvidia-smi',
+      'has a GPU whose memory cannot be read, so `min_free` is not checked, and the start does not wait for memory: there is no nvidia-smi',
     ]);
   });
 
@@ -97,7 +97,7 @@ describe('the next run', () => {
     expect(second).toBeGreaterThanOrEqual(17_900);
     expect(second).toBeLessThan(19_200);
     expect(run.said('gpu-memory')[0]).toMatch(
-      /^waits for GPU memory: \d+\.\d GiB of GPU 0 are in use, 1\.0 GiB before its last run$/,
+      /^waits for GPU memory: \d+\.\d GiB of GPU 0 are in use, 1\.0 GiB were before the service's last run$/,
     );
   });
 
@@ -115,7 +115,7 @@ describe('the next run', () => {
     run.until(seconds(73));
     expect(run.said('restarting').at(-1)).toContain(
       'could not be started: GPU memory was not given back within 1m00s: 21.0 GiB of GPU 0 are in use, ' +
-        '1.0 GiB before its last run, after 1m00s; held by python3 (pid 77)',
+        "1.0 GiB were before the service's last run, after 1m00s; held by python3 (pid 77)",
     );
   });
 
@@ -141,7 +141,7 @@ describe('the next run', () => {
     shared.until(seconds(73));
     expect(spawns(shared).length).toBe(2);
     expect(shared.said('gpu-memory').at(-1)).toMatch(
-      /^is started though \d+\.0 GiB of GPU 0 are in use, 1\.0 GiB before its last run, after 1m00s; it is shared, so others use it$/,
+      /^is started though \d+\.0 GiB of GPU 0 are in use, 1\.0 GiB were before the service's last run, after 1m00s; it is shared, so others use it$/,
     );
     for (const given of [{ shared: false }, { shared: true, minFree: 130 * GIB }]) {
       const run = crash(moving, given);

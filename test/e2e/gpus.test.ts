@@ -124,7 +124,7 @@ test('a run waits until the memory of the previous one is free', async () => {
   const held = join(run.folder, 'tmp/held');
   writeFileSync(held, '4');
   run.kill(first.pid);
-  await run.line(/a waits for GPU memory: 19\.5 GiB of GPU 0 are in use, 100 MiB before its last run$/);
+  await run.line(/a waits for GPU memory: 19\.5 GiB of GPU 0 are in use, 100 MiB were before the service's last run$/);
   await run.puppet('a', 2);
   expect(existsSync(held)).toBe(false);
 });

@@ -9,7 +9,7 @@ const shortage = [
   { kind: 'used', device: '1', used: GIB / 2, usual: GIB / 4 },
 ] as const;
 const short =
-  '10.0 GiB of GPU 0 are free, and 20.0 GiB are asked for; 512 MiB of GPU 1 are in use, 256 MiB before its last run';
+  "10.0 GiB of GPU 0 are free, and 20.0 GiB are asked for; 512 MiB of GPU 1 are in use, 256 MiB were before the service's last run";
 
 const DETAILS: readonly [ProbeDetail, string][] = [
   [{ kind: 'hook' }, 'before_start is under way'],

@@ -42,11 +42,11 @@ const TABLE: readonly (readonly [Notice, string])[] = [
   ],
   [
     { event: 'gpu-memory', about: { kind: 'unread', why: 'no tool', isMinFreeIgnored: false } },
-    'info: has a GPU whose memory cannot be read, so nothing is waited for: no tool',
+    'info: has a GPU whose memory cannot be read, so the start does not wait for memory: no tool',
   ],
   [
     { event: 'gpu-memory', about: { kind: 'unread', why: 'no tool', isMinFreeIgnored: true } },
-    'warn: has a GPU whose memory cannot be read, so `min_free` is not looked at and nothing is waited for: no tool',
+    'warn: has a GPU whose memory cannot be read, so `min_free` is not checked, and the start does not wait for memory: no tool',
   ],
   [
     { event: 'hook-failed', failure: { kind: 'late', hook: 'after_ready', after: 2_000 } },

@@ -64,7 +64,7 @@ function demandOf(source: ExportSource, reporter: Reporter): number {
   if (demand !== 'all') return demand ?? 0;
   reportGpus(
     source,
-    look('a Pod has to ask for a number, and the output asks for 1', 'correct the number'),
+    look('a Pod has to ask for a number of GPUs, and the output asks for 1', 'correct the number'),
     reporter,
     'all',
   );

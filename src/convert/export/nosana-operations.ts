@@ -151,7 +151,8 @@ function dependencies(
     const path = ['services', service.key, 'depends_on'];
     const what = `\`depends_on\` ${choice?.of ?? on} of ${service.key}`;
     if (choice !== undefined) reporter.add(path, what, changed('Nosana waits for every copy, not for some of them'));
-    if (restarts) reporter.add(path, what, lost('an operation does not restart with another one'));
+    if (restarts)
+      reporter.add(path, what, lost('Nosana does not restart an operation when one that it depends on restarts'));
     const target = services.find(({ name }) => name === on);
     if (condition === 'ready' && groups.get(on) === own && target !== undefined && !isChecked(target)) {
       const why = `Nosana waits only until ${on} has started: it has no health check`;

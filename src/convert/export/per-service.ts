@@ -143,7 +143,10 @@ export const PER_SERVICE: Rules = {
       : changed('for the engine 0 is a success and any other exit code a failure', 'map the code in the command'),
   essential: ({ config }) =>
     config.essential ? null : changed('the end of one container does not end the others in any case'),
-  forward: lost('signals are sent to one container and are not forwarded', "send them with the engine's own command"),
+  forward: lost(
+    'a signal reaches one container, and no supervisor forwards it',
+    "send it with the engine's own command",
+  ),
   'stop.to': ({ config }) =>
     config.stop.to === 'group' ? changed('the signal goes to the first process of the container only') : null,
   'stop.leftover_timeout': changed('all processes of a container are killed as soon as its first process has ended'),

@@ -93,7 +93,7 @@ function gpuDirective(source: ExportSource, recipe: Recipe | null, reporter: Rep
   const count = wanted ?? demand;
   if (count === null || count === 0) return [];
   if (count !== 'all') return [gres(count)];
-  const why = '`all` is all that the job gets, and a job has to ask for a number';
+  const why = '`all` means all GPUs that the job gets, and a job has to ask for a number of them';
   reportGpus(source, look(why, 'complete the line `##SBATCH --gres=` and remove one `#`'), reporter, 'all');
   return ['# How many GPUs: complete the line and remove one `#`.', `#${gres(1)}`];
 }

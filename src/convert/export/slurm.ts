@@ -45,7 +45,11 @@ function reportNode(source: ExportSource, reporter: Reporter): void {
   const stop = toSeconds(config.stop_timeout);
   if (stop > KILL_WAIT_SECONDS) {
     const why = `after \`scancel\` Slurm kills in KillWait, ${KILL_WAIT_SECONDS} s unless the site has changed it`;
-    reporter.add(['stop_timeout'], '`stop_timeout`', changed(why, 'use `scancel -b -s TERM JOB`, which has no limit'));
+    reporter.add(
+      ['stop_timeout'],
+      '`stop_timeout`',
+      changed(why, 'use `scancel -b -s TERM JOB`: Slurm sends the signal and does not kill afterwards'),
+    );
   }
   if (config.hosts) {
     reporter.add(['hosts'], '`hosts`', lost('/etc/hosts of the container is read-only', 'write 127.0.0.1'));

@@ -96,7 +96,7 @@ function importFiles(reader: ComposeReader, fields: ServiceDraft['fields']): voi
   if (files.length === 0) return;
   fields.env_file = files.map(({ path, required }) => (required ? path : { path, required }));
   for (const { path } of files) {
-    const text = reader.context.outside.read(join(dirname(section.source.file), path));
+    const text = reader.context.dockerRun.read(join(dirname(section.source.file), path));
     const why =
       text !== null && /\$/.test(text)
         ? 'Compose replaces the variables in it, svc-super does not; it is read relative to the folder of services.yaml'

@@ -9,7 +9,7 @@ import type { ComposeReader } from './compose-reader.ts';
 export function importPorts(reader: ComposeReader, service: ServiceDraft): void {
   const { section, image } = reader;
   const found = new Set<number>();
-  for (const node of itemsOf(section.take('ports'))) for (const port of publishedPort(reader, node)) found.add(port);
+  for (const node of itemsOf(section.take('ports'))) for (const port of takePublished(reader, node)) found.add(port);
   for (const node of itemsOf(section.take('expose'))) {
     const text = reader.textAt(node, 'bare') ?? '';
     const [, port, protocol = 'tcp'] = /^(\d{1,5})(?:\/(\w+))?$/.exec(text) ?? [];
@@ -24,21 +24,24 @@ export function importPorts(reader: ComposeReader, service: ServiceDraft): void 
   for (const port of image?.ports ?? []) found.add(port);
   const valid = [...found].filter((port) => port >= 1 && port <= 65_535);
   const where = section.where(section.has('ports') ? 'ports' : 'expose');
-  const ours = valid.filter((port) => reader.context.outside.claim(port, reader.key, where, reader.report));
+  const own = valid.filter((port) => reader.context.dockerRun.claim(port, reader.key, where, reader.report));
   reader.ports = valid;
-  if (ours.length < valid.length) service.todo.push('another service has the same port: see the report');
-  const [first] = ours;
-  if (ours.length === 1 && first !== undefined) service.fields.port = first;
-  if (ours.length > 1) service.fields.ports = ours;
+  if (own.length < valid.length) service.todo.push('another service has the same port: see the report');
+  const [first] = own;
+  if (own.length === 1 && first !== undefined) service.fields.port = first;
+  if (own.length > 1) service.fields.ports = own;
 }
 
 /** Adds the ports of a service that is left out to the `docker run` line. */
 export function publishPorts(reader: ComposeReader): void {
-  for (const node of itemsOf(reader.section.take('ports'))) publishedPort(reader, node);
+  for (const node of itemsOf(reader.section.take('ports'))) takePublished(reader, node);
 }
 
-/** The port in the container of one entry of `ports`. */
-function publishedPort(reader: ComposeReader, node: ReturnType<Section['take']>): readonly number[] {
+/**
+ * Adds one entry of `ports` to the `docker run` line, and reports it. Returns its port in the container; nothing for a range of ports
+ * or for UDP.
+ */
+function takePublished(reader: ComposeReader, node: ReturnType<Section['take']>): readonly number[] {
   const { section, report, context } = reader;
   const long = node?.kind === 'map' ? new Section(node, section.source) : null;
   const published = long === null ? undefined : reader.textAt(long.take('published'), 'bare');
@@ -53,11 +56,11 @@ function publishedPort(reader: ComposeReader, node: ReturnType<Section['take']>)
     report.lost(
       long?.where(key) ?? section.where('ports'),
       `ports.${key} of ${reader.key}: ${briefOf(value)}`,
-      'it is for the container',
+      'svc-super does not publish ports; set it on the container',
     );
   }
   if (text === '') return [];
-  context.outside.option(`-p ${quoteWord(text)}`);
+  context.dockerRun.option(`-p ${quoteWord(text)}`);
   const [, inside = '', protocol = 'tcp'] = /(?:^|:)(\d{1,5}(?:-\d{1,5})?)(?:\/(\w+))?$/.exec(text) ?? [];
   if (/^\d+$/.test(inside) && protocol === 'tcp') {
     report.once(
@@ -116,7 +119,7 @@ const OPTIONS: Readonly<Record<string, (value: string) => string>> = {
   sysctls: (value) => `--sysctl ${value}`,
 };
 
-/** Of these the container can have one value only. */
+/** Keys for which the container can have one value only. */
 const SINGLE: ReadonlySet<string> = new Set([
   'shm_size',
   'ipc',
@@ -127,7 +130,7 @@ const SINGLE: ReadonlySet<string> = new Set([
   'network_mode',
 ]);
 
-/** Reports everything of a service that is a matter of the container. */
+/** Reports every setting of a service that applies to the whole container. */
 export function reportHostSettings(reader: ComposeReader): void {
   const { section, report, context } = reader;
   for (const [key, option] of Object.entries(OPTIONS)) {
@@ -137,7 +140,7 @@ export function reportHostSettings(reader: ComposeReader): void {
     const values = node?.kind === 'map' ? pairs : itemsOf(node).flatMap((one) => reader.textAt(one, 'bare') ?? []);
     for (const value of values) {
       const text = option(value);
-      if (text !== '') context.outside.option(text);
+      if (text !== '') context.dockerRun.option(text);
     }
     const why = SINGLE.has(key) ? 'all services share the one container' : 'it is an option of the container';
     report.lost(
@@ -168,10 +171,10 @@ function reportVolumes(reader: ComposeReader): void {
     const text =
       long === null ? (reader.textAt(node, 'bare') ?? '') : `${long.text('source') ?? ''}:${long.text('target') ?? ''}`;
     const [source = '', target = source] = text.split(':');
-    if (long?.text('type') === 'tmpfs') context.outside.option(`--tmpfs ${long.text('target') ?? ''}`);
-    else if (text !== '' && text !== ':') context.outside.option(`-v ${quoteWord(text.replace(/^:/, ''))}`);
+    if (long?.text('type') === 'tmpfs') context.dockerRun.option(`--tmpfs ${long.text('target') ?? ''}`);
+    else if (text !== '' && text !== ':') context.dockerRun.option(`-v ${quoteWord(text.replace(/^:/, ''))}`);
     const where = long?.where() ?? section.where('volumes');
-    context.outside.mount(target, source, reader.key, where, report);
+    context.dockerRun.mount(target, source, reader.key, where, report);
     report.lost(
       where,
       `volumes of ${reader.key}: ${briefOf(node)}`,
@@ -207,7 +210,7 @@ function reportSecrets(reader: ComposeReader): void {
       const target = long?.text('target') ?? name;
       const folder = key === 'secrets' ? '/run/secrets/' : '/';
       const path = target.startsWith('/') ? target : `${folder}${target}`;
-      context.outside.option(`-v ./${name}:${path}:ro`);
+      context.dockerRun.option(`-v ./${name}:${path}:ro`);
       report.lost(
         section.where(key),
         `${key} of ${reader.key}: ${briefOf(node)}`,
@@ -228,7 +231,7 @@ function reportResources(reader: ComposeReader): void {
     if (kind === 'limits') one.take('memory');
     for (const { key, node } of one.rest()) {
       const value = reader.textAt(node, 'bare') ?? '';
-      if (kind === 'limits' && key === 'cpus') context.outside.option(`--cpus ${value}`);
+      if (kind === 'limits' && key === 'cpus') context.dockerRun.option(`--cpus ${value}`);
       report.lost(
         one.where(key),
         `deploy.resources.${kind}.${key} of ${reader.key}: ${value}`,

@@ -8,7 +8,7 @@ import { type ComposeText, readComposeText } from './compose-text.ts';
 import type { Report } from './source.ts';
 
 /** The options of `docker run` that the services together need. */
-export class Outside {
+export class DockerRun {
   readonly #options = new Set<string>();
   readonly #ports = new Map<number, { readonly service: string; readonly where: Where }>();
   readonly #mounts = new Map<string, { readonly source: string; readonly service: string }>();
@@ -74,7 +74,7 @@ export interface ComposeContext {
   readonly names: ReadonlyMap<string, string>;
   /** How many services ask for GPUs. */
   readonly gpuUsers: number;
-  readonly outside: Outside;
+  readonly dockerRun: DockerRun;
 }
 
 /** One service while it is read. */
@@ -123,8 +123,8 @@ export class ComposeReader {
 
   /** Whether the port, which the service takes from its variable PORT, is free; then it is its first port. */
   claimsPort(port: number): boolean {
-    if (!this.context.outside.isFree(port)) return false;
-    this.context.outside.claim(port, this.key, this.section.where(), this.report);
+    if (!this.context.dockerRun.isFree(port)) return false;
+    this.context.dockerRun.claim(port, this.key, this.section.where(), this.report);
     this.ports = [port];
     return true;
   }

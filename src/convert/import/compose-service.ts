@@ -144,7 +144,7 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
     );
   }
   for (const port of portsOf(words.map(({ bare }) => bare)))
-    reader.context.outside.claim(port, reader.key, section.where('command'), report);
+    reader.context.dockerRun.claim(port, reader.key, section.where('command'), report);
   const wrapped = unwrapVenv(words.map((word) => word.shell));
   if (wrapped !== null) {
     service.fields.venv = wrapped.venv;

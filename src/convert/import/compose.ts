@@ -9,7 +9,7 @@ import { type ComposeEntry, readComposeFiles } from './compose-files.ts';
 import { asksForGpus } from './compose-gpus.ts';
 import { readImages } from './compose-image.ts';
 import { publishPorts } from './compose-outside.ts';
-import { type ComposeContext, ComposeReader, Outside } from './compose-reader.ts';
+import { type ComposeContext, ComposeReader, DockerRun } from './compose-reader.ts';
 import { importService } from './compose-service.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, Report } from './source.ts';
@@ -24,7 +24,7 @@ const TOP_LOST: Readonly<Record<string, readonly [why: string, instead: string |
 
 /** Docker's time from the stop signal to SIGKILL, milliseconds. */
 const USUAL_GRACE = 10_000;
-/** Of `stop_timeout`, milliseconds. */
+/** Default of `stop_timeout`, milliseconds. */
 const USUAL_STOP = 9_000;
 
 /** Imports a file. Fails where it is no Compose file, or has no services. */
@@ -44,7 +44,7 @@ export function importCompose(input: ImportInput): Imported {
     images: images.images,
     names: new Map(kept.map(({ key, section }) => [key, names.take(key, report, section.where())])),
     gpuUsers: services.filter(({ section }) => asksForGpus(new Section(section.node, section.source))).length,
-    outside: new Outside((path) => input.read(path)),
+    dockerRun: new DockerRun((path) => input.read(path)),
   };
   const draft = makeDraft();
   for (const { key, section } of holders) {
@@ -62,7 +62,7 @@ export function importCompose(input: ImportInput): Imported {
     draft,
     report,
   );
-  context.outside.report(report);
+  context.dockerRun.report(report);
   return { ok: true, draft, findings: report.findings };
 }
 
@@ -96,7 +96,10 @@ function importTop(top: Section, draft: FileDraft, report: Report): void {
   }
 }
 
-/** One deadline for all, as long as the longest grace period. */
+/**
+ * One deadline for all services: a second after the longest grace period, so that the deadline cuts no grace period short that begins
+ * a moment after the shutdown.
+ */
 function importStopTimeout(sections: readonly Section[], draft: FileDraft, report: Report): void {
   const periods = sections.map((section) => readGoDuration(textOf(section.peek('stop_grace_period')) ?? ''));
   const longest = Math.max(...periods.map((one) => one ?? USUAL_GRACE));

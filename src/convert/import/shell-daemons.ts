@@ -12,7 +12,7 @@ export function foregroundAdvice(words: readonly string[]): string | null {
         : /^\/etc/.test(first)
           ? program
           : rest[0];
-    return foregroundOf(name ?? '') ?? `run the program of ${name ?? 'it'} itself, in the foreground`;
+    return foregroundOf(name ?? '') ?? `start the program of ${name ?? 'the service'} directly, in the foreground`;
   }
   if (program === 'nginx')
     return /daemon off/.test(line) || rest.includes('-t') || rest.includes('-s') ? null : foregroundOf('nginx');

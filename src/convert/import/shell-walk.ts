@@ -13,7 +13,11 @@ import { addProbe, type ShellState, type Unit } from './shell-state.ts';
 import { waitLoopOf } from './shell-waits.ts';
 import { missingCommand, placeComment } from './source.ts';
 
-/** How the script ends. `main`: with its last program. */
+/**
+ * How the script ends, and with it the container. `first`: when one of its programs in the background ends; `all`: when all have
+ * ended. `only`: these programs count; null: all of them. `main`: with its last program, which runs in the foreground. `idle`: never
+ * by itself, as after `sleep infinity`. `none`: at once, because nothing waits.
+ */
 export type ScriptEnd =
   | { readonly kind: 'first' | 'all'; readonly only: readonly Unit[] | null }
   | { readonly kind: 'main' | 'idle' | 'none' };
@@ -21,7 +25,7 @@ export type ScriptEnd =
 /** Commands that change what all later programs get. */
 const SETS = /^(?:export|declare|cd|pushd|umask|ulimit|source|\.)$/;
 
-/** More than functions call each other. */
+/** Deeper than real scripts nest calls of functions. */
 const MAX_DEPTH = 8;
 
 export class ShellWalk {
@@ -65,15 +69,16 @@ export class ShellWalk {
       state.functions.set(command.name.value, command.body);
       state.remember(command, command.name.value);
     } else if (command.type === 'Command') this.#command(statement, command, isLast, depth);
-    else if (this.#waits(command) || this.#setsInList(command) || this.#keepsRunning(statement)) return;
+    else if (this.#takeWaitLoop(command) || this.#takeSettingsInList(command) || this.#takeKeepingLoop(statement))
+      return;
     else if (command.type === 'If' || command.type === 'Case') this.#branch(statement, isLast, depth);
     else if (command.type === 'BraceGroup' && scan(command, '').background)
       this.run(statementsOf(command), isLast, depth);
     else this.#foreground(statement, isLast);
   }
 
-  /** A loop that keeps the script running while its programs run. */
-  #keepsRunning(statement: Statement): boolean {
+  /** Handles a loop that keeps the script running while its programs run. Returns whether the statement is one. */
+  #takeKeepingLoop(statement: Statement): boolean {
     const kind = keepingLoopOf(statement.command, this.state.script);
     if (kind === null || this.state.lastBackground === undefined) return false;
     if (kind === 'idle') {
@@ -87,8 +92,8 @@ export class ShellWalk {
     return true;
   }
 
-  /** A loop that waits for a service becomes its `ready` probe. */
-  #waits(node: SyntaxNode): boolean {
+  /** Makes a loop that waits for a service its `ready` probe. Returns whether the node is one. */
+  #takeWaitLoop(node: SyntaxNode): boolean {
     const { state } = this;
     const loop = waitLoopOf(node, state.script);
     if (loop === null || loop.isElsewhere) return false;
@@ -145,14 +150,17 @@ export class ShellWalk {
     )
       this.#idle(statement);
     else if (name === 'kill' || name === 'pkill' || name === 'killall') this.#kill(statement);
-    else if (this.#sets(statement, node)) return;
-    else if (this.#waits(node)) return;
-    else if (state.functions.has(name) && depth < MAX_DEPTH && this.#callsFunction(node, name, isLast, depth)) return;
+    else if (this.#takeSetting(statement, node)) return;
+    else if (this.#takeWaitLoop(node)) return;
+    else if (state.functions.has(name) && depth < MAX_DEPTH && this.#takeCall(node, name, isLast, depth)) return;
     else this.#foreground(statement, isLast);
   }
 
-  /** A setting for what follows; commands before it, which it must not change, become their task first. */
-  #sets({ command }: Statement, node: CommandNode): boolean {
+  /**
+   * Applies a setting for the following commands. Commands before it that it would change become a task before it. Returns whether
+   * the statement is a setting.
+   */
+  #takeSetting({ command }: Statement, node: CommandNode): boolean {
     const name = node.name?.value ?? '';
     if (name === '' && !node.prefix.some((one) => one.type === 'Assignment')) return false;
     const changed = scan(command, '').assigned;
@@ -163,8 +171,8 @@ export class ShellWalk {
     return applySetting(this.state, node);
   }
 
-  /** Settings in a list: `cd D || exit`, `[ -f F ] && . F`. */
-  #setsInList(node: SyntaxNode): boolean {
+  /** Applies settings in a list: `cd D || exit`, `[ -f F ] && . F`. Returns whether the node is one. */
+  #takeSettingsInList(node: SyntaxNode): boolean {
     const { state } = this;
     if (node.type !== 'AndOr') return false;
     const [first, second, ...more] = node.commands;
@@ -186,7 +194,7 @@ export class ShellWalk {
     return true;
   }
 
-  /** Source whose effect only the shell knows. */
+  /** Keeps source whose result only the shell can compute, for the commands that need it. */
   #repeat(node: SyntaxNode): void {
     const { state } = this;
     state.remember(node);
@@ -194,10 +202,13 @@ export class ShellWalk {
     state.report.look(state.script.where(node), state.script.text(node), why, 'set the variables in `env`');
   }
 
-  /** A function that starts something, called without arguments, is read in place of the call. */
-  #callsFunction(node: CommandNode, name: string, isLast: boolean, depth: number): boolean {
+  /**
+   * Reads the body of a function that starts something in place of its call. Returns false, and reads nothing, if the function
+   * starts nothing or uses arguments.
+   */
+  #takeCall(node: CommandNode, name: string, isLast: boolean, depth: number): boolean {
     const body = this.state.functions.get(name);
-    // `main "$@"`, where the function hands its arguments on at most.
+    // In `main "$@"` the function may pass its arguments on, and use none of them.
     const passesAll = node.args.every((one) => one.type === 'Word' && /^"?\$[@*]"?$/.test(one.text));
     if (body === undefined || !passesAll) return false;
     if (/\$\{?[1-9#]|\bshift\b/.test(this.state.script.text(body))) return false;
@@ -251,6 +262,7 @@ export class ShellWalk {
     this.#done = state.enabled === null;
   }
 
+  /** `wait`, `wait -n`, `wait $PID …`: for all programs in the background, for the first that ends, or for those that are named. */
   #wait(statement: Statement, words: readonly Word[]): void {
     this.flush();
     const { state } = this;
@@ -261,13 +273,14 @@ export class ShellWalk {
     const only = variables.flatMap((name) => state.pids.get(name) ?? []);
     if (words.slice(1).some((word) => word.text.includes('$!')) && state.lastBackground !== undefined)
       only.push(state.lastBackground);
+    // `job & wait $!` in the middle of a script: what follows waits for the job.
     const isLastOnly = only.length === 1 && !isFirst && state.units.at(-1) === only[0];
     this.ending = { kind: isFirst || only.length === 1 ? 'first' : 'all', only: only.length > 0 ? only : null };
     if (isFirst && state.script.bash === null && /^#!.*\/(?:sh|dash|ash)\b/.test(state.script.source.text)) {
       state.report.changed(
         where,
         'wait -n',
-        '`/bin/sh` of Debian has no `-n` and ends at once with 2; here the container ends when the first service ends',
+        '`wait` of `/bin/sh` in Debian has no `-n` and ends at once with code 2; here the container ends when the first service ends',
       );
     }
     if (isLastOnly && only[0] !== undefined) state.barrier.set(only[0].service.name, 'exited');
@@ -319,7 +332,7 @@ export class ShellWalk {
     this.state.report.changed(
       this.state.script.where(statement),
       this.state.script.text(statement),
-      'the container ends when all of its services have ended; the script idled on',
+      'the container ends when all of its services have ended; the script kept running',
     );
   }
 
@@ -334,12 +347,15 @@ export class ShellWalk {
     state.report.look(
       where,
       text,
-      'a service is not stopped in the middle of a start',
-      'make what ran before it a task that needs no second server',
+      'the script stops a program in the middle of the start; svc-super does not do that',
+      'write one task that starts this program, uses it and stops it, or a task that does not need it',
     );
   }
 
-  /** `if` and `case`: around services, a switch; with only settings, source that is repeated; else part of a task. */
+  /**
+   * `if` and `case`. If there are services inside, they get `enabled`, or the statement becomes one service. If there are only
+   * settings, the source is repeated before the commands that need it. Otherwise the statement is part of a task.
+   */
   #branch(statement: Statement, isLast: boolean, depth: number): void {
     const { state } = this;
     const { command } = statement;
@@ -351,14 +367,14 @@ export class ShellWalk {
     });
     if (found.background || calls) {
       this.flush();
-      if (command.type === 'If' && this.#switch(command, depth)) return;
+      if (command.type === 'If' && this.#takeCondition(command, depth)) return;
       const unit = addCommand(state, command, 'background');
       unit.service.fields.command = verbatim(state, command, '\nwait');
       unit.service.fields.essential = false;
       state.report.look(
         state.script.where(command),
         unit.service.name,
-        'the condition cannot be written as `enabled`, so the source is kept, with a `wait` behind it; it may end without being a failure',
+        'the condition cannot be written as `enabled`, so the source is kept as one service, with a `wait` behind it; the container does not end when this service ends',
         'write one service for each program in it',
       );
     } else if (found.replaces || isLast) this.#foreground(statement, true);
@@ -368,8 +384,8 @@ export class ShellWalk {
     } else this.#pending.push(statement);
   }
 
-  /** `if [ -n "$X" ]; then …; fi` around services. */
-  #switch(node: Extract<SyntaxNode, { type: 'If' }>, depth: number): boolean {
+  /** Makes the condition of `if [ -n "$X" ]; then …; fi` the `enabled` of the services inside. Returns whether that is possible. */
+  #takeCondition(node: Extract<SyntaxNode, { type: 'If' }>, depth: number): boolean {
     const { state } = this;
     if (node.else !== undefined || node.elif.length > 0 || state.enabled !== null) return false;
     const clause = state.script.text(node.clause);
@@ -387,6 +403,7 @@ export class ShellWalk {
     return true;
   }
 
+  /** The last command becomes the main service; a command before it, or one that goes into the background, is part of a task. */
   #foreground(statement: Statement, isLast: boolean): void {
     const { state } = this;
     if (!isLast || this.ending.kind !== 'none') {

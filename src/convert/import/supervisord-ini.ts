@@ -102,7 +102,7 @@ export function readIni(source: Source, sections = new Map<string, IniSection>()
     }
     if (section === null) return { ok: false, where, message: 'there is a line before the first `[section]`' };
     const [, key = '', text = ''] = /^(.*?)\s*[=:]\s*(.*)$/s.exec(value) ?? [];
-    if (key === '') return { ok: false, where, message: `supervisord takes no line like this: ${value.slice(0, 60)}` };
+    if (key === '') return { ok: false, where, message: `supervisord rejects this line: ${value.slice(0, 60)}` };
     open = { name: key.trimEnd().toLowerCase(), where, lines: [text.trim()], cut: comment };
   }
   close();

@@ -64,7 +64,7 @@ function fileOf(reader: ProgramReader, stream: 'stdout' | 'stderr', given: strin
   return { path, ...rotationOf(reader, stream) };
 }
 
-/** Reports once that files are not all that receives the output. */
+/** Reports once that output is also printed, besides the files. */
 function reportPrinted(
   reader: ProgramReader,
   file: LogFileDraft | null,
@@ -110,7 +110,7 @@ function rotationOf(reader: ProgramReader, stream: string): { readonly max_size:
   return { max_size: writeSize(bytes ?? DEFAULT_BYTES), keep: Math.max(0, keep) };
 }
 
-/** Sizes and numbers of files that are not written. */
+/** Reports the size and the number of backups of a log file that does not exist. */
 function reportRotation(reader: ProgramReader, streams: readonly string[], why: string): void {
   for (const stream of streams) {
     for (const key of [`${stream}_logfile_maxbytes`, `${stream}_logfile_backups`]) {

@@ -53,7 +53,7 @@ export function importProgram(section: IniSection, context: ProgramContext): rea
     const reader = new ProgramReader(section, context, null, count, false);
     if (!isPlain) {
       const why = 'the number of a copy begins at 0 and has no leading zeros';
-      reader.note('changed', 'process_name', why, 'use `$SVC_REPLICA` in a shell text to make another number of it');
+      reader.note('changed', 'process_name', why, 'compute the other number from `$SVC_REPLICA` in a shell text');
     }
     return [importCopy(reader, count, null)];
   }

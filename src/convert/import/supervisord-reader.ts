@@ -39,15 +39,16 @@ export class ProgramReader {
   /** Number of the copy; null: svc-super numbers them. */
   readonly #number: number | null;
   readonly #count: number;
-  readonly #silent: boolean;
+  /** Nothing is reported: another reader of the same program reports it. */
+  readonly #isSilent: boolean;
 
-  constructor(section: IniSection, context: ProgramContext, number: number | null, count: number, silent: boolean) {
+  constructor(section: IniSection, context: ProgramContext, number: number | null, count: number, isSilent: boolean) {
     this.section = section;
     this.program = section.name.replace(/^[^:]*:/, '').trim();
     this.context = context;
     this.#number = number;
     this.#count = count;
-    this.#silent = silent;
+    this.#isSilent = isSilent;
     for (const [name, value] of context.environment) this.#values.set(`ENV_${name}`, value);
     this.#readEnvironment();
   }
@@ -76,7 +77,7 @@ export class ProgramReader {
 
   /** Reports about this program, once for all of its copies. */
   note(kind: 'lost' | 'changed' | 'look', name: string, why: string, instead: string | null = null): void {
-    if (!this.#silent) this.context.report[kind](this.where(name), `${name} of ${this.program}`, why, instead);
+    if (!this.#isSilent) this.context.report[kind](this.where(name), `${name} of ${this.program}`, why, instead);
   }
 
   #typed<T>(name: string, read: (text: string) => T | null, wanted: string): T | null {
@@ -113,6 +114,8 @@ export class ProgramReader {
   #readEnvironment(): void {
     const expanded = this.expand('environment');
     if (expanded === null) return;
+    // Read with marks in place of the references, which supervisord replaces before it splits the list. fromMarks() then gives each
+    // value in the two forms of an `Expanded`: for services.yaml and for a shell.
     const read = readPairs(expanded.marked);
     if (!read.ok) {
       this.note('look', 'environment', `supervisord refuses it: ${read.why}`, 'it is left out');
@@ -125,11 +128,12 @@ export class ProgramReader {
     }
     if (hasBareReference(expanded.marked)) {
       const why =
-        'a variable without quotes is carried over whole; supervisord refuses or splits a value with a space or `,`';
+        'a variable without quotes is carried over whole; supervisord rejects or splits its value if that has a space or `,`';
       this.note('changed', 'environment', why);
     }
-    const [, odd] = /=([^"',\s][^,]*=)/.exec(expanded.shell) ?? [];
-    if (odd !== undefined && !/["']/.test(expanded.shell)) {
+    // A second `=` before the next comma, as in `A=x=y` or `A=x B=y`, ends the value for supervisord.
+    const hasSecondEquals = /=[^"',\s][^,]*=/.test(expanded.shell);
+    if (hasSecondEquals && !/["']/.test(expanded.shell)) {
       const why = `a value without quotes ends at the first character that is no letter, digit or \`/.+-():_\``;
       this.note('look', 'environment', `${why}: it is carried over as supervisord reads it`, 'check the values');
     }

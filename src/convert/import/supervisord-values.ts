@@ -98,7 +98,7 @@ export interface Expanded {
   readonly text: string;
   /** For a shell: nothing is escaped, references are `${NAME}`, which the shell replaces. */
   readonly shell: string;
-  /** For `readPairs`: nothing is escaped, references are marked. */
+  /** For `readPairs`: nothing is escaped, references are names between MARK and END, which fromMarks() replaces. */
   readonly marked: string;
 }
 

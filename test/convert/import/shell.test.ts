@@ -263,6 +263,6 @@ services:
 
   test('wait -n under sh never worked in Debian, which is said', async () => {
     const result = await importText('start.sh', '#!/bin/sh\na &\nwait -n\n');
-    expect(result.ok && lines(result.findings).join()).toContain('`/bin/sh` of Debian has no `-n`');
+    expect(result.ok && lines(result.findings).join()).toContain('`wait` of `/bin/sh` in Debian has no `-n`');
   });
 });
