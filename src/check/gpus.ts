@@ -19,12 +19,12 @@ export function gpuServices(plan: Plan): readonly GpuService[] {
 function readAll(
   services: readonly GpuService[],
   readGpus: GpuReader,
-  holders: boolean,
+  what: { readonly holders: boolean },
   abort = new AbortController().signal,
 ): Promise<GpuReading> {
   const [{ gpus: first } = { gpus: null }] = services;
   if (first === null) return Promise.resolve({ kind: 'memory', devices: [], holders: [] });
-  return readGpus({ ...first, devices: allDevices(services) }, { holders }, abort);
+  return readGpus({ ...first, devices: allDevices(services) }, what, abort);
 }
 
 function allDevices(services: readonly GpuService[]): GpuPlan['devices'] {
@@ -34,7 +34,7 @@ function allDevices(services: readonly GpuService[]): GpuPlan['devices'] {
 
 /** The state of the driver, and whether each service has the memory that `min_free` demands. */
 export async function checkMemory(services: readonly GpuService[], readGpus: GpuReader): Promise<PreflightFinding[]> {
-  const reading = await readAll(services, readGpus, true);
+  const reading = await readAll(services, readGpus, { holders: true });
   if (reading.kind === 'lost') {
     const help =
       'restart the container, because a restart of the service does not help; then check the host (nvidia-smi, dmesg)';
@@ -103,7 +103,7 @@ interface StartRefusal {
  */
 export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSignal): Promise<StartRefusal | null> {
   const services = gpuServices(plan);
-  const reading = await readAll(services, readGpus, false, abort);
+  const reading = await readAll(services, readGpus, { holders: false }, abort);
   if (reading.kind === 'unreadable') return null;
   if (reading.kind === 'lost') {
     // `on_lost: restart` applies to this start too.

@@ -17,7 +17,7 @@ export class LogCursor {
   }
 
   /**
-   * Whether a line must be shown. A repeated line has the same time as before: when it was read from the pipe (logs/ring.ts).
+   * Records a line, and returns whether it must be shown. A repeated line has the same time as before: when it was read from the pipe (logs/ring.ts).
    */
   take(line: LogLineJson | GapJson): boolean {
     if ('skipped' in line) return true;

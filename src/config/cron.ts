@@ -13,7 +13,7 @@ interface Fault {
 
 interface CronField {
   readonly name: string;
-  /** Of an interval, as a duration has it: `m`. */
+  /** The unit of an interval, as in a duration: `m`. */
   readonly unit?: string;
   /** The field in a sentence about its values: `minutes`. */
   readonly plural: string;

@@ -96,7 +96,7 @@ function resolveList({ items: raws, start, end }: RawList, resolution: Resolutio
     items.push(resolved.node);
     size += resolved.size;
     height = Math.max(height, resolved.height + 1);
-    if (tooMany(size, one, resolution)) break;
+    if (stopIfTooLarge(size, one, resolution)) break;
   }
   const node: ListNode = { kind: 'list', items, start, end };
   return { node, size, height };
@@ -113,7 +113,7 @@ function resolveMap({ pairs, start, end }: RawMap, resolution: Resolution): Reso
     const resolved = resolveNode(value, resolution);
     size += resolved.size;
     height = Math.max(height, resolved.height + 1);
-    if (tooMany(size, keySpan, resolution)) break;
+    if (stopIfTooLarge(size, keySpan, resolution)) break;
     const key = name.kind === 'scalar' ? name.text : null;
     if (name.kind !== 'alias' && name.tag !== undefined) reportPlace(name, name.tag, resolution);
     if (key === null || key === '' || key.includes('\0')) reportKey(keySpan, key, reading);
@@ -149,7 +149,8 @@ function mergedEntries(node: Node, keySpan: Span, reading: Reading): readonly Ma
   });
 }
 
-function tooMany(size: number, span: Span, resolution: Resolution): boolean {
+/** Ends the resolution of the file if an alias makes it too large. Returns whether it has ended, for this reason or another. */
+function stopIfTooLarge(size: number, span: Span, resolution: Resolution): boolean {
   if (size > MAX_VALUES) {
     stop(span, 'too-large', `holds more than ${MAX_VALUES} values when its aliases are resolved`, resolution);
   }

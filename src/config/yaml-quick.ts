@@ -78,7 +78,7 @@ class Reader {
     this.#next = 1;
     const root = this.#node();
     if (root.kind === 'scalar') throw new Error('no collection');
-    if (this.#goesOn() || this.#next < this.#events.length) throw new Error('a second document');
+    if (this.#hasItem() || this.#next < this.#events.length) throw new Error('a second document');
     return root;
   }
 
@@ -103,14 +103,14 @@ class Reader {
         const { start } = event;
         this.#end = start;
         const items: Raw[] = [];
-        while (this.#goesOn()) items.push(this.#node());
+        while (this.#hasItem()) items.push(this.#node());
         return { kind: 'list', items, anchor: this.#anchor(event), start, end: this.#close(event) };
       }
       case EVENT_ID.MAPPING: {
         const { start, style } = event;
         this.#end = start;
         const pairs: [Raw, Raw][] = [];
-        while (this.#goesOn())
+        while (this.#hasItem())
           pairs.push([this.#key(style === COLLECTION_STYLE.BLOCK && pairs.length > 0), this.#node()]);
         return { kind: 'map', pairs, anchor: this.#anchor(event), start, end: this.#close(event) };
       }
@@ -133,8 +133,8 @@ class Reader {
     return this.#text.slice(this.#text.lastIndexOf('\n', at - 1) + 1, at);
   }
 
-  /** Whether a collection has another item; consumes its end. */
-  #goesOn(): boolean {
+  /** Whether a collection has another item. If it has none, its end is consumed. */
+  #hasItem(): boolean {
     const event = this.#events[this.#next];
     if (event !== undefined && event.type !== EVENT_ID.POP) return true;
     this.#next += 1;

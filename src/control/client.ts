@@ -148,7 +148,7 @@ class LineReader {
     this.#take = take;
   }
 
-  /** Returns whether the response is a stream. */
+  /** Prepares for a response of this content type. Returns whether it is a stream. */
   begin(type: string): boolean {
     this.#isStream = type.startsWith('application/x-ndjson');
     return this.#isStream;

@@ -49,7 +49,7 @@ export interface DetailsBody {
   readonly ports: readonly number[];
   readonly gpus: readonly { readonly id: string; readonly name: string }[] | null;
   readonly log_file: string | null;
-  /** Of standard error; null: its lines go to `log_file`. */
+  /** The file for standard error; null: its lines go to `log_file`. */
   readonly log_stderr_file: string | null;
   readonly restart: string;
   readonly stop: string;

@@ -44,6 +44,7 @@ export class ResponseParser {
     else this.#hand(this.#held.length);
   }
 
+  /** Reads one head. Returns false if it is not complete yet. */
   #readHead(): boolean {
     const end = this.#held.indexOf(HEAD_END);
     if (end < 0) {

@@ -85,10 +85,10 @@ export interface ScaleOutcome {
 export type Reloaded =
   | {
       readonly ok: true;
-      /** Numbers of replicas that had been set before. */
+      /** Replica counts that `scale` had set before. */
       readonly scale: readonly ScaleOutcome[];
       readonly added: readonly string[];
-      /** Of those, the ones that do not start by themselves. */
+      /** The services in `added` that do not start by themselves. */
       readonly idle: readonly string[];
       readonly removed: readonly string[];
       readonly changed: readonly Change[];

@@ -43,7 +43,7 @@ function* startOrStop(view: StepView, number: number): Changes {
     return;
   }
   if (wanted === 'up' || !isActive(state) || state.id === 'stopping') return;
-  // Of several services that are to stop, dependents stop first; a dependent that stays does not delay its dependencies.
+  // If several services are to stop, dependents stop first; a dependent that stays does not delay its dependencies.
   if (services.waits.isHeld(number, 'unwanted')) return;
   const result = stopRun(plan, service, { kind: 'asked' }, stopLimit(view, plan), view.context(name));
   yield { type: 'service-step', name, result };

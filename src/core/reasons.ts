@@ -8,7 +8,7 @@ import { isLeaving } from './state.ts';
 import { canNeverHold, canNeverOpen, holds, isMet } from './waits.ts';
 import { claimOn, type World } from './world.ts';
 
-/** Of one barrier, conditions beyond this many are not listed. */
+/** The most conditions of one barrier that are listed. */
 const SHOWN = 3;
 
 export class Reasons {

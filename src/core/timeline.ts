@@ -105,7 +105,7 @@ function chainOf(world: World, afters: ReadonlyMap<string, string | null>): Read
     if (service === undefined || isOff(service.state.id) || service.schedule !== null || isLate(world, service))
       continue;
     const at = thereAt(service, type) ?? (service.firsts.startedAt === null ? -1 : Infinity);
-    // Of several at one instant the later one in the file: it is more likely to have waited for the others.
+    // If several were ready at the same instant, the last one in the file counts: it is the most likely to have waited for the others.
     if (latest === null || at >= latest.at) latest = { name, at };
   }
   const chain = new Set<string>();

@@ -9,14 +9,14 @@ import { Confirm, Login } from './dialogs.tsx';
 import { Drawings } from './drawings.tsx';
 import { Events } from './events.tsx';
 import { span } from './format.ts';
-import { begin, type DashboardModel, DRAWINGS, leave, useModel } from './model.ts';
+import { begin, type DashboardModel, DEPENDENCIES, leave, useModel } from './model.ts';
 import { Overview } from './overview.tsx';
 import { ServiceView } from './service.tsx';
 
 const VIEWS = [
   ['#/', 'Services'],
   ['#/events', 'Events'],
-  [DRAWINGS, 'Dependencies'],
+  [DEPENDENCIES, 'Dependencies'],
 ] as const;
 
 function useAddress(): string {
@@ -42,7 +42,7 @@ function View({ address }: { readonly address: string }) {
   const service = /^#\/service\/(.+)$/.exec(address)?.[1];
   if (service !== undefined) return <ServiceView key={service} name={decode(service)} />;
   if (address === '#/events') return <Events />;
-  if (address === DRAWINGS) return <Drawings />;
+  if (address === DEPENDENCIES) return <Drawings />;
   return <Overview />;
 }
 

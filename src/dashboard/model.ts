@@ -20,7 +20,7 @@ export interface DashboardModel {
   readonly seenAt: number;
   /** `lost`: the last request has failed, so the state may have changed since. */
   readonly link: 'connecting' | 'live' | 'lost';
-  /** Share of a processor by service, between the last two states. */
+  /** Percentage of one processor by service, between the last two states: 200 means two processors. */
   readonly cpu: ReadonlyMap<string, number>;
   readonly history: HistoryJson | null;
   readonly gpus: readonly Gpu[];
@@ -71,17 +71,17 @@ export function useModel(): DashboardModel {
 }
 
 const NEWS_FOR = 8_000;
-let silence: ReturnType<typeof setTimeout> | undefined;
+let newsTimer: ReturnType<typeof setTimeout> | undefined;
 
 /** Shows a message for a while. */
 export function announce(news: string): void {
-  clearTimeout(silence);
+  clearTimeout(newsTimer);
   update({ news });
-  silence = setTimeout(() => update({ news: '' }), NEWS_FOR);
+  newsTimer = setTimeout(() => update({ news: '' }), NEWS_FOR);
 }
 
-/** The address of the view that shows the start over time. */
-export const DRAWINGS = '#/dependencies';
+/** The address of the view with the graph of dependencies and the timeline of the start. */
+export const DEPENDENCIES = '#/dependencies';
 
 /** Events that are kept; the supervisor has as many. */
 const MAX_EVENTS = 1_000;
@@ -153,7 +153,7 @@ async function refresh(): Promise<void> {
     if (status === null) throw new Error('404');
     takeStatus(status);
     if (isDue('edges')) await refreshEdges();
-    if (location.hash === DRAWINGS && isDue('timeline'))
+    if (location.hash === DEPENDENCIES && isDue('timeline'))
       update({ timeline: await getJson<WireTimeline>('/v1/timeline') });
     if (isDue('history')) await refreshHistory();
     if ((model.gpus.length > 0 || !taken.has('gpus')) && isDue('gpus')) await refreshGpus();
@@ -227,12 +227,12 @@ function append(old: HistoryJson | null, fresh: HistoryJson): HistoryJson {
   const before = old.times.length;
   const join = (a: readonly (number | null)[] | undefined, b: readonly (number | null)[]) =>
     [...(a ?? new Array<null>(before).fill(null)), ...b].slice(-MAX_SAMPLES);
-  const joinAll = <T extends Series>(olds: Readonly<Record<string, T>>, news: Readonly<Record<string, T>>) =>
+  const joinAll = <T extends Series>(kept: Readonly<Record<string, T>>, added: Readonly<Record<string, T>>) =>
     Object.fromEntries(
-      Object.entries(news).map(([name, series]) => [
+      Object.entries(added).map(([name, series]) => [
         name,
         Object.fromEntries(
-          Object.entries(series).map(([key, values]) => [key, join(olds[name]?.[key], values)]),
+          Object.entries(series).map(([key, values]) => [key, join(kept[name]?.[key], values)]),
         ) as unknown as T,
       ]),
     );
@@ -250,11 +250,11 @@ async function followEvents(isCurrent: () => boolean): Promise<void> {
     const end = new AbortController();
     try {
       const after = model.events.at(-1)?.seq ?? 0;
-      for await (const some of stream<JournalEntry>(`/v1/events?follow=true&after=${after}`, end.signal)) {
+      for await (const entries of stream<JournalEntry>(`/v1/events?follow=true&after=${after}`, end.signal)) {
         if (!isCurrent()) break;
         wait = 500;
-        update({ events: [...model.events, ...some].slice(-MAX_EVENTS) });
-        if (some.some(({ event }) => event === 'reloaded')) taken.delete('edges');
+        update({ events: [...model.events, ...entries].slice(-MAX_EVENTS) });
+        if (entries.some(({ event }) => event === 'reloaded')) taken.delete('edges');
         taken.delete('timeline');
         refreshSoon();
       }

@@ -6,7 +6,7 @@ import { decodeBytes, encodeBytes } from '../bytes.ts';
 import { codeOf } from './errno.ts';
 import { isMapped } from './id-map.ts';
 
-/** Of open(2), the same on x86-64 and arm64: names a file without permission to read it. */
+/** O_PATH of open(2), the same on x86-64 and arm64: opens a file, even if this user may not read it, as a place only. */
 const O_PATH = 0o10000000;
 const FOLDER = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** The most links that the kernel follows in one path (path_resolution(7)). */

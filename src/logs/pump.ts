@@ -30,7 +30,7 @@ export interface LogStyle {
   /** Lines that one of these patterns matches are dropped. */
   readonly drop: readonly LinePattern[];
   readonly file: FileStyle | null;
-  /** Of standard error; null: its lines go to `file`. */
+  /** The file for standard error; null: its lines go to `file`. */
   readonly stderrFile: FileStyle | null;
 }
 

@@ -25,7 +25,7 @@ interface Entry {
   readonly run: number;
   readonly at: number;
   size: number;
-  /** Of the blocks with another time: alternating their offset in the entry, and their milliseconds after `time`. */
+  /** For each block with another time, two numbers: its offset in the entry, and its milliseconds after `time`. */
   marks: number[] | null;
 }
 

@@ -155,7 +155,7 @@ export class Pid1 {
    */
   #queue(events: readonly Pid1Event[]): void {
     const isFirst = this.#events.length === 0;
-    for (const event of events) if (!this.#arrived(event)) this.#events.push(event);
+    for (const event of events) if (!this.#takeKept(event)) this.#events.push(event);
     if (isFirst && this.#events.length > 0) this.#deliverSoon();
   }
 
@@ -169,8 +169,8 @@ export class Pid1 {
     });
   }
 
-  /** Handles an event that belongs to the inheritance; returns false for any other event. */
-  #arrived(event: Pid1Event): boolean {
+  /** Handles an event of the state that PID 1 has kept from the previous supervisor; returns false for any other event. */
+  #takeKept(event: Pid1Event): boolean {
     const arriving = this.#arriving;
     if (arriving === null) return false;
     if (event.type === 'run') arriving.runs.set(event.run, event);

@@ -186,7 +186,7 @@ export interface LogPlan {
   /** RE2 patterns; lines that match one are dropped. */
   readonly drop: readonly string[];
   readonly file: LogFile | null;
-  /** Of standard error; null: its lines go to `file`. */
+  /** The file for standard error; null: its lines go to `file`. */
   readonly stderrFile: LogFile | null;
 }
 

@@ -17,7 +17,7 @@ export interface More {
 export interface Problems {
   error(path: Path, code: string, message: string, more?: More): void;
   warn(path: Path, code: string, message: string, more?: More): void;
-  /** The position of a path, for a related range. */
+  /** The position of a path, for a related range; with `key`, the position of its key instead of its value. */
   place(path: Path, message: string, key?: boolean): Related;
   /** A suggestion for a name that does not exist; undefined once there are hundreds of diagnostics. */
   suggest(name: string, known: () => readonly string[]): string | undefined;

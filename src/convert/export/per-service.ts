@@ -93,7 +93,7 @@ const RUNS_ONCE = lost(
 
 const NO_LOG_FILE = lost('the engine writes the logs', 'let the program write the file, or collect the logs');
 
-/** Of most fields nothing depends on the engine. */
+/** Rules for the fields that are the same for every engine. */
 export const PER_SERVICE: Rules = {
   max_memory: lost('no engine restarts a container for its memory', 'limit the memory of its container'),
   memory_limit: 'kept',

@@ -12,7 +12,7 @@ import { gpuDemand, publishedPorts, reportGpus } from './whole.ts';
 /** SIGTERM comes so long before the time limit, besides the time that the services have to stop. */
 const MARGIN_SECONDS = 10;
 
-/** Of the job's environment, besides the variables of services.yaml. */
+/** Variables of the job's environment that are passed on, besides those that services.yaml names. */
 const PASSED = [
   'CUDA_VISIBLE_DEVICES',
   'ROCR_VISIBLE_DEVICES',

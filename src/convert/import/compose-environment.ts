@@ -51,7 +51,7 @@ export function importEnvironment(reader: ComposeReader, fields: ServiceDraft['f
   const port = typeof given === 'string' ? readPort(given) : null;
   // svc-super exports the first port as PORT itself.
   if (port !== null && (reader.ports.length === 0 || fields.port === port)) {
-    if (fields.port === port || reader.claimsPort(port)) {
+    if (fields.port === port || reader.claimPort(port)) {
       fields.port = port;
       env.delete('PORT');
     }

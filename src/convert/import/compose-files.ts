@@ -15,7 +15,7 @@ export interface ComposeEntry {
 
 export interface ComposeFiles {
   readonly services: readonly ComposeEntry[];
-  /** Of the file itself, without `services` and `include`. */
+  /** The keys of the file itself, without `services` and `include`. */
   readonly top: Section;
 }
 

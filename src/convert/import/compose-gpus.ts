@@ -49,7 +49,7 @@ export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']
     );
   if (wish === null) return;
   fields.gpus = shareIfNeeded(wish, context);
-  context.dockerRun.option('--gpus all');
+  context.dockerRun.addOption('--gpus all');
   if (context.gpuUsers > 1) {
     report.once(
       'gpus',

@@ -11,7 +11,7 @@ import type { ComposeReader } from './compose-reader.ts';
 
 const DEFAULT_INTERVAL = 30_000;
 const DEFAULT_RETRIES = 3;
-/** Of our probes, milliseconds: what need not be written. */
+/** Defaults of svc-super's probes, milliseconds: these values need not be written. */
 const USUAL_TIMEOUT = 5_000;
 const USUAL_INTERVAL = 10_000;
 

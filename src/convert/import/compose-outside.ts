@@ -60,7 +60,7 @@ function takePublished(reader: ComposeReader, node: ReturnType<Section['take']>)
     );
   }
   if (text === '') return [];
-  context.dockerRun.option(`-p ${quoteWord(text)}`);
+  context.dockerRun.addOption(`-p ${quoteWord(text)}`);
   const [, inside = '', protocol = 'tcp'] = /(?:^|:)(\d{1,5}(?:-\d{1,5})?)(?:\/(\w+))?$/.exec(text) ?? [];
   if (/^\d+$/.test(inside) && protocol === 'tcp') {
     report.once(
@@ -140,7 +140,7 @@ export function reportHostSettings(reader: ComposeReader): void {
     const values = node?.kind === 'map' ? pairs : itemsOf(node).flatMap((one) => reader.textAt(one, 'bare') ?? []);
     for (const value of values) {
       const text = option(value);
-      if (text !== '') context.dockerRun.option(text);
+      if (text !== '') context.dockerRun.addOption(text);
     }
     const why = SINGLE.has(key) ? 'all services share the one container' : 'it is an option of the container';
     report.lost(
@@ -171,8 +171,8 @@ function reportVolumes(reader: ComposeReader): void {
     const text =
       long === null ? (reader.textAt(node, 'bare') ?? '') : `${long.text('source') ?? ''}:${long.text('target') ?? ''}`;
     const [source = '', target = source] = text.split(':');
-    if (long?.text('type') === 'tmpfs') context.dockerRun.option(`--tmpfs ${long.text('target') ?? ''}`);
-    else if (text !== '' && text !== ':') context.dockerRun.option(`-v ${quoteWord(text.replace(/^:/, ''))}`);
+    if (long?.text('type') === 'tmpfs') context.dockerRun.addOption(`--tmpfs ${long.text('target') ?? ''}`);
+    else if (text !== '' && text !== ':') context.dockerRun.addOption(`-v ${quoteWord(text.replace(/^:/, ''))}`);
     const where = long?.where() ?? section.where('volumes');
     context.dockerRun.mount(target, source, reader.key, where, report);
     report.lost(
@@ -210,7 +210,7 @@ function reportSecrets(reader: ComposeReader): void {
       const target = long?.text('target') ?? name;
       const folder = key === 'secrets' ? '/run/secrets/' : '/';
       const path = target.startsWith('/') ? target : `${folder}${target}`;
-      context.dockerRun.option(`-v ./${name}:${path}:ro`);
+      context.dockerRun.addOption(`-v ./${name}:${path}:ro`);
       report.lost(
         section.where(key),
         `${key} of ${reader.key}: ${briefOf(node)}`,
@@ -231,7 +231,7 @@ function reportResources(reader: ComposeReader): void {
     if (kind === 'limits') one.take('memory');
     for (const { key, node } of one.rest()) {
       const value = reader.textAt(node, 'bare') ?? '';
-      if (kind === 'limits' && key === 'cpus') context.dockerRun.option(`--cpus ${value}`);
+      if (kind === 'limits' && key === 'cpus') context.dockerRun.addOption(`--cpus ${value}`);
       report.lost(
         one.where(key),
         `deploy.resources.${kind}.${key} of ${reader.key}: ${value}`,

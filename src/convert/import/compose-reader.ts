@@ -22,7 +22,7 @@ export class DockerRun {
     return this.#read(path);
   }
 
-  option(option: string): void {
+  addOption(option: string): void {
     this.#options.add(option);
   }
 
@@ -30,7 +30,7 @@ export class DockerRun {
     return !this.#ports.has(port);
   }
 
-  /** Whether no other service has the port; else it is reported with both places. */
+  /** Registers a port of a service. If another service has it, reports both places and returns false. */
   claim(port: number, service: string, where: Where, report: Report): boolean {
     const other = this.#ports.get(port);
     if (other === undefined) this.#ports.set(port, { service, where });
@@ -121,8 +121,8 @@ export class ComposeReader {
     return read.value;
   }
 
-  /** Whether the port, which the service takes from its variable PORT, is free; then it is its first port. */
-  claimsPort(port: number): boolean {
+  /** Makes a port, which the service takes from its variable PORT, its only port if it is free. Returns whether it was free. */
+  claimPort(port: number): boolean {
     if (!this.context.dockerRun.isFree(port)) return false;
     this.context.dockerRun.claim(port, this.key, this.section.where(), this.report);
     this.ports = [port];

@@ -36,7 +36,7 @@ export function addBackground(state: ShellState, statement: Statement): void {
   adviseForeground(state, statement, unit);
 }
 
-/** `while true; do CMD; sleep N; done &` restarts a program. */
+/** Adds a service for `while true; do CMD; sleep N; done &`, which restarts a program. Returns false for any other node. */
 function addRestartLoop(state: ShellState, node: SyntaxNode): boolean {
   if (node.type !== 'While' || node.kind !== 'while') return false;
   if (!/^(?:true|:|\[ 1 \]|\(\(1\)\));?$/.test(state.script.text(node.clause).trim())) return false;

@@ -7,7 +7,7 @@ import type { CommandNode } from './shell-script.ts';
 import type { ShellState } from './shell-state.ts';
 import { wordValue } from './shell-words.ts';
 
-/** Handles a setting; false: the command is none. */
+/** Applies a setting. Returns false if the command is no setting. */
 export function applySetting(state: ShellState, node: CommandNode): boolean {
   const { report, script } = state;
   const name = node.name?.value ?? '';
@@ -54,6 +54,7 @@ export function applySetting(state: ShellState, node: CommandNode): boolean {
   return applyShellOption(state, node, name, words);
 }
 
+/** Applies `set`, `shopt` and `ulimit`, and reports commands that only print. Returns false for any other command. */
 function applyShellOption(state: ShellState, node: CommandNode, name: string, words: readonly Word[]): boolean {
   const { report, script } = state;
   const where = script.where(node);
@@ -83,7 +84,7 @@ function applyShellOption(state: ShellState, node: CommandNode, name: string, wo
 
 const numeric = (text: string): Value => (/^\d{1,9}$/.test(text) ? Number(text) : text);
 
-/** Assignments whose values are known; false: a shell has to compute one. */
+/** Applies assignments. Returns false, and applies none, if a shell has to compute one of the values. */
 function assign(state: ShellState, assignments: readonly Assignment[], exported: boolean): boolean {
   const values = assignments.map((one) => {
     if ('elements' in one.value || one.append === true || one.index !== undefined) return null;

@@ -43,14 +43,16 @@ const KNOWN = new Set(
 
 /** The services that a program section becomes. */
 export function importProgram(section: IniSection, context: ProgramContext): readonly ImportedProgram[] {
-  const probe = new ProgramReader(section, context, 0, 1, true);
+  const probe = new ProgramReader(section, context, { number: 0, count: 1, isSilent: true });
   const count = Math.max(1, probe.number('numprocs') ?? 1);
   const first = probe.number('numprocs_start') ?? 0;
-  if (count === 1) return [importCopy(new ProgramReader(section, context, first, 1, false), 1, null)];
+  const readerOf = (number: number | null, isSilent = false) =>
+    new ProgramReader(section, context, { number, count, isSilent });
+  if (count === 1) return [importCopy(readerOf(first), 1, null)];
   const texts = [...section.keys.values()].map(({ value }) => value).join('\n');
   const isPlain = first === 0 && !/%\(process_num\)[#0 +-]*\d+/.test(texts);
   if (isPlain || count > MAX_SEPARATE) {
-    const reader = new ProgramReader(section, context, null, count, false);
+    const reader = readerOf(null);
     if (!isPlain) {
       const why = 'the number of a copy begins at 0 and has no leading zeros';
       reader.note('changed', 'process_name', why, 'compute the other number from `$SVC_REPLICA` in a shell text');
@@ -58,8 +60,8 @@ export function importProgram(section: IniSection, context: ProgramContext): rea
     return [importCopy(reader, count, null)];
   }
   return Array.from({ length: count }, (_, index) => {
-    const reader = new ProgramReader(section, context, first + index, count, index > 0);
-    return importCopy(reader, 1, first + index);
+    // What is reported about the first copy applies to all.
+    return importCopy(readerOf(first + index, index > 0), 1, first + index);
   });
 }
 

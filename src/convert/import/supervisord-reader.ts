@@ -29,6 +29,15 @@ export interface ProgramContext {
   readonly ends: 'any' | 'fatal' | null;
 }
 
+interface Copy {
+  /** null: svc-super numbers the copies. */
+  readonly number: number | null;
+  /** The number of copies of the program. */
+  readonly count: number;
+  /** Nothing is reported: another reader of the same program reports it. */
+  readonly isSilent: boolean;
+}
+
 /** Reads the keys of one program for one copy of it; reports what is wrong with them. */
 export class ProgramReader {
   readonly section: IniSection;
@@ -36,13 +45,12 @@ export class ProgramReader {
   readonly context: ProgramContext;
   readonly variables = new Map<string, Value>();
   readonly #values = new Map<string, string>();
-  /** Number of the copy; null: svc-super numbers them. */
   readonly #number: number | null;
   readonly #count: number;
-  /** Nothing is reported: another reader of the same program reports it. */
   readonly #isSilent: boolean;
 
-  constructor(section: IniSection, context: ProgramContext, number: number | null, count: number, isSilent: boolean) {
+  constructor(section: IniSection, context: ProgramContext, copy: Copy) {
+    const { number, count, isSilent } = copy;
     this.section = section;
     this.program = section.name.replace(/^[^:]*:/, '').trim();
     this.context = context;

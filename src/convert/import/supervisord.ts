@@ -12,7 +12,7 @@ import { type IniSection, readIni } from './supervisord-ini.ts';
 import { type ImportedProgram, importProgram } from './supervisord-program.ts';
 import type { ProgramContext } from './supervisord-reader.ts';
 
-/** Of `stop_timeout`, seconds: `docker stop` kills after 10. */
+/** Default of `stop_timeout`, seconds: `docker stop` kills after 10. */
 const USUAL_STOP = 9;
 
 /** Imports a configuration. Fails where supervisord refuses to read the file at all, or runs nothing. */
