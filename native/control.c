@@ -245,6 +245,7 @@ static long make_room_at(const struct place *place, int folder) {
   return sys(__NR_unlinkat, folder, name_in_folder(place), 0);
 }
 
+/** Creates a socket at the place and listens. Returns its descriptor, or minus an errno. */
 static long listen_at(const struct place *place) {
   struct address address = {.family = AF_UNIX};
   struct status made;

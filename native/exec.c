@@ -41,6 +41,7 @@ static int is_script(const char *path) {
   return size >= 0;
 }
 
+/** Executes one candidate; /bin/sh runs it if it is a script without `#!`. Returns only on failure: minus an errno. */
 static long try(const char *path, char *const *argv, char *const *envp) {
   long result = sys_execve(path, argv, envp);
   if (result != -ENOEXEC || !is_script(path)) return result;

@@ -281,6 +281,7 @@ static void forward(const struct options *options, int child, struct caught *cau
   if (result < 0 && options->verbose > 0) report_failure("forward a signal to", "the command", (int)-result);
 }
 
+/** Forwards signals and reaps processes until the command ends. Returns the exit code. */
 static int serve(const struct options *options, int child, int group, sigmask ignore_once) {
   const sigmask all = ~0ull;
   struct caught caught;

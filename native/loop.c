@@ -46,6 +46,7 @@ static i64 time_left(i64 now) {
   return at < 0 ? -1 : at > now ? at - now : 0;
 }
 
+/** Waits until a descriptor is ready or a deadline has passed. Returns the number of entries in `pid1.polled`. */
 static u32 wait_for_events(void) {
   u32 count = 0;
   int reads = writer_room(&pid1.out) >= 2 * EVENT_MOST;

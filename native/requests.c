@@ -22,6 +22,7 @@ static long signal_process(int pid, u64 start, int signal) {
   return result;
 }
 
+/** Sends a signal to a target of REQUEST_SIGNAL. Returns 0, or minus an errno. */
 static long signal_target(u32 target, i32 number, u64 start, int signal) {
   if (target == TARGET_PROCESS) return signal_process(number, start, signal);
   struct run *run = find_run((u32)number);
@@ -29,6 +30,8 @@ static long signal_target(u32 target, i32 number, u64 start, int signal) {
   if (signal == (int)run->stop_signal) run->stop_sent = 1;
   return sys_kill(target == TARGET_GROUP ? -run->pid : run->pid, signal);
 }
+
+// Each handle_…() handles one request. It returns 0 if the payload is malformed; PID 1 then refuses the supervisor.
 
 static int handle_signal(struct reader *from) {
   enum { SHOWN_MOST = 256 };
@@ -52,6 +55,7 @@ static int handle_signal(struct reader *from) {
   return !from->bad;
 }
 
+/** Also returns 0 if memory for the table of runs is exhausted. */
 static int handle_spawn(struct reader *payload) {
   static struct spawn spawn;
   struct run run;
@@ -93,7 +97,7 @@ static int handle_hello(struct reader *from) {
   return !from->bad;
 }
 
-/** Executes one request; 0 if it is unknown or malformed. */
+/** Executes one request. Returns 0 if it is unknown or malformed. */
 static int handle(u32 type, struct reader *payload) {
   switch (type) {
     case REQUEST_HELLO:

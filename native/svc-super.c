@@ -11,6 +11,7 @@ static const char *base_name(const char *path) {
   return base;
 }
 
+/** The size of a memory page from the auxiliary vector, which follows the environment (getauxval(3)). */
 static u64 page_size(char **envp) {
   while (*envp) envp++;
   for (u64 *pair = (u64 *)(envp + 1); pair[0]; pair += 2)

@@ -136,7 +136,7 @@ interface Head {
   readonly head: Buffer;
 }
 
-/** Null for a file that may be executed but not read. */
+/** Opens a file and reads its first bytes; null if it cannot be opened, as when this user may execute but not read it. */
 function openHead(path: string): Head | null {
   let fd: number;
   try {

@@ -9,7 +9,7 @@ interface AmdGpu extends DeviceFile {
 }
 
 /**
- * The devices that may be opened. `forbidden`: how many exist in the container and may not be opened. `driver`: whether the
+ * The devices that this process is permitted to open. `forbidden`: how many others exist in the container. `driver`: whether the
  * machine has GPUs, even if the container has none.
  */
 export function findAmdGpus(root: string): {

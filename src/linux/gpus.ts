@@ -1,4 +1,4 @@
-// Finds the GPUs of this container: the device files that may be opened, and the kernel's information about them. Queries no
+// Finds the GPUs of this container: the device files that this container is permitted to open, and the kernel's information about them. Queries no
 // driver and opens no device, because both can hang, and the configuration needs the result. Loaded only if a service has
 // `gpus`.
 import { join } from '../paths.ts';

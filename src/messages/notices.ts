@@ -115,7 +115,7 @@ function textOfEnd(notice: Exclude<Notice, { readonly event: EarlyEvent }>): str
   switch (notice.event) {
     case 'killed':
       return notice.waited === null
-        ? 'what was left of it did not stop in time: sending SIGKILL'
+        ? 'leftover processes did not stop in time: sending SIGKILL'
         : `did not stop within ${renderDuration(notice.waited)}: sending SIGKILL to all its processes`;
     case 'unkillable':
       return renderUnkillable(notice);

@@ -54,7 +54,7 @@ const TABLE: readonly (readonly [Notice, string])[] = [
   ],
   [{ event: 'hook-failed', failure: { kind: 'not-run' } }, 'warn: after_exit was not run: no time was left for it'],
   [{ event: 'killed', waited: 9_000 }, 'warn: did not stop within 9.0 s: sending SIGKILL to all its processes'],
-  [{ event: 'killed', waited: null }, 'warn: what was left of it did not stop in time: sending SIGKILL'],
+  [{ event: 'killed', waited: null }, 'warn: leftover processes did not stop in time: sending SIGKILL'],
   [
     { event: 'unkillable', refused: [sh], waited: null },
     "error: cannot be ended: SIGKILL is not permitted to sh (pid 7): another user's, and CAP_KILL is missing. " +

@@ -161,7 +161,7 @@ function dependencies(
     const isKnown = condition === 'ready' || condition === 'started';
     if (isKnown && groups.get(on) === own) continue;
     const why = isKnown
-      ? 'the order of the groups stands for it, which waits for the whole earlier group'
+      ? 'it becomes the order of the groups: a group waits for the whole earlier group'
       : `Nosana waits until ${on} runs or is healthy, not until it is \`${condition}\``;
     reporter.add(path, what, changed(why, isKnown ? null : 'let the command wait for the result'));
   }

@@ -62,7 +62,7 @@ export class DockerRun {
   report(report: Report): void {
     if (this.#options.size === 0) return;
     const line = `docker run ${[...this.#options].join(' ')} IMAGE`;
-    report.look(null, 'the container', 'these options stand for what the services had each', `\`${line}\``);
+    report.look(null, 'the container', 'these options replace settings that each service had', `\`${line}\``);
   }
 }
 

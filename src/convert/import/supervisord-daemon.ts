@@ -72,7 +72,7 @@ function importEnvironment(text: string, draft: FileDraft, report: Report, { whe
   const read = readPairs(text);
   if (read.ok)
     draft.top.env = Object.fromEntries([...read.pairs].map(([name, value]) => [name, fromMarks(value).text]));
-  else report.look(where, 'environment of [supervisord]', `supervisord refuses it: ${read.why}`, 'it is left out');
+  else report.look(where, 'environment of [supervisord]', `supervisord rejects it: ${read.why}`, 'it is left out');
 }
 
 /** Levels of supervisord, and those of svc-super. */

@@ -102,7 +102,7 @@ function rotationOf(reader: ProgramReader, stream: string): { readonly max_size:
   const backups = reader.expand(`${stream}_logfile_backups`);
   const keep = Math.min(1000, backups === null ? DEFAULT_BACKUPS : (readInteger(backups.text) ?? DEFAULT_BACKUPS));
   if (bytes === null)
-    reader.note('look', `${stream}_logfile_maxbytes`, 'supervisord refuses it', 'the default is used');
+    reader.note('look', `${stream}_logfile_maxbytes`, 'supervisord rejects it', 'the default is used');
   if (bytes === 0) {
     reader.note('changed', `${stream}_logfile_maxbytes`, 'a log file is always rotated', 'it is rotated at 1 GiB');
     return { max_size: '1GiB', keep: 1 };

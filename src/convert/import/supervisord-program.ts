@@ -147,7 +147,7 @@ function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): v
   const always = readBoolean(word);
   const retries = reader.number('startretries') ?? 3;
   const codes = readCodes(reader);
-  if (always === null && word !== 'unexpected') reader.note('look', 'autorestart', 'supervisord refuses it');
+  if (always === null && word !== 'unexpected') reader.note('look', 'autorestart', 'supervisord rejects it');
   if (codes !== null && JSON.stringify(codes) !== '[0]') fields.success_codes = codes;
   const policy = always === true ? 'always' : always === false || retries === 0 ? 'never' : 'on-failure';
   if (ends === 'any') {
@@ -203,7 +203,7 @@ function readCodes(reader: ProgramReader): readonly number[] | null {
   reader.note(
     'look',
     'exitcodes',
-    'supervisord refuses it: each must be a number from 0 to 255',
+    'supervisord rejects it: each must be a number from 0 to 255',
     'the default is used',
   );
   return null;

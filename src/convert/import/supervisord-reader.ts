@@ -92,14 +92,14 @@ export class ProgramReader {
     const expanded = this.expand(name);
     if (expanded === null) return null;
     const value = read(expanded.text);
-    if (value === null) this.note('look', name, `supervisord refuses it: it must be ${wanted}`, 'the default is used');
+    if (value === null) this.note('look', name, `supervisord rejects it: it must be ${wanted}`, 'the default is used');
     return value;
   }
 
   #expand(key: IniKey): Expanded | null {
     const result = expandPercent(key.value, (name) => this.#find(name));
     if (result.ok) return result.value;
-    this.note('look', key.name, `supervisord refuses it: ${result.why}`, 'it is left out');
+    this.note('look', key.name, `supervisord rejects it: ${result.why}`, 'it is left out');
     return null;
   }
 
@@ -126,7 +126,7 @@ export class ProgramReader {
     // value in the two forms of an `Expanded`: for services.yaml and for a shell.
     const read = readPairs(expanded.marked);
     if (!read.ok) {
-      this.note('look', 'environment', `supervisord refuses it: ${read.why}`, 'it is left out');
+      this.note('look', 'environment', `supervisord rejects it: ${read.why}`, 'it is left out');
       return;
     }
     for (const [name, value] of read.pairs) {

@@ -141,7 +141,7 @@ describe('a run', () => {
     sim.until(seconds(5));
     expect(sim.deeds('a').slice(0, 3)).toEqual(['0 spawn', '1000 clean-up', '3000 kill']);
     expect(Number.parseFloat(sim.deeds('a')[3] ?? '')).toBeGreaterThanOrEqual(3_490);
-    expect(sim.said('killed')).toEqual(['what was left of it did not stop in time: sending SIGKILL']);
+    expect(sim.said('killed')).toEqual(['leftover processes did not stop in time: sending SIGKILL']);
     expect(sim.said('cleaned-up')).toEqual(['cleaned up 2 processes of a: other-102 (pid 102), other-103 (pid 103)']);
   });
 
