@@ -23,7 +23,7 @@ function resolved(texts: Texts, how: ResolvedInput['how'] = 'values', environmen
   return writeResolved({ root, config, environment, how }, 'app');
 }
 
-/** Files of an image that has everything: users, virtual environments, and a text for each other path. */
+/** Files of an image that has everything: users, virtual environments, and a token or variables at each other path. */
 function imageWith(texts: Texts): FileReader {
   const users = [
     ...Object.values(texts)
@@ -36,7 +36,8 @@ function imageWith(texts: Texts): FileReader {
   const isKnown = (path: string) => Object.hasOwn(all, path) || path.endsWith('.yaml');
   const isFolder = (path: string) => /^\/opt\/[\w.-]+$|\/s?bin$|venv$/.test(path);
   return {
-    read: (path) => (isKnown(path) ? contents.read(path) : new TextEncoder().encode('A=1\n')),
+    read: (path) =>
+      isKnown(path) ? contents.read(path) : new TextEncoder().encode(path.endsWith('token') ? 'secret\n' : 'A=1\n'),
     stat: (path) =>
       isKnown(path) ? contents.stat(path) : { size: 4, isFile: !isFolder(path), isDirectory: isFolder(path) },
     list: (folder) => contents.list(folder),

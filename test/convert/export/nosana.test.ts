@@ -124,7 +124,7 @@ describe('--per-service', () => {
       free: { group: 'first' },
       after: { group: 'second', depends_on: ['api'] },
     });
-    expect(report).toContain('changed meaning: `depends_on` db of api: the order of the groups stands for it');
+    expect(report).toContain('changed meaning: `depends_on` db of api: it becomes the order of the groups');
   });
 
   test('another service’s address becomes its name, its own stays', async () => {
