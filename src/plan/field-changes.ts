@@ -1,5 +1,5 @@
-// How the fields of a service differ between two plans: the old and the new value of each, as people would write it. Secrets are
-// not shown. For display: decides nothing. Pure.
+// How the fields of a service differ between two plans: the old and the new value of each, as in services.yaml. For display only:
+// nothing is decided by it. Never shows a secret. Pure.
 import { formatDuration } from '../config/quantity.ts';
 import { FIELD_NAMES, readField, type ServiceField } from './difference.ts';
 import type { Edge, ServicePlan } from './plan.ts';
@@ -17,11 +17,13 @@ const LONGEST = 200;
 /** Keys whose values are milliseconds. */
 const DURATIONS: ReadonlySet<string> = new Set([
   ...['timeout', 'interval', 'startInterval', 'startTimeout', 'startStall', 'within', 'initial', 'leftoverTimeout'],
-  ...['freeTimeout', 'jitter', 'every'],
+  ...['freeTimeout', 'jitter'],
 ]);
 const HIDDEN = '***';
+/** The path of a header of a probe within `ready` and `live`: `0.headers.Authorization`. Any header may be a secret. */
+const HEADER = /^\d+\.headers\./;
 
-/** `fields`: those that differ. */
+/** The differences of one service. `fields`: the fields that differ (`Difference.changed`). The order of the result is not defined. */
 export function fieldChanges(
   before: ServicePlan,
   after: ServicePlan,
@@ -36,7 +38,7 @@ export function fieldChanges(
         field: path === '' ? name : `${name}.${path}`,
         from: from?.get(path) ?? null,
         to: to?.get(path) ?? null,
-        isHidden: field === 'env' && isSecret(path, before, after),
+        isHidden: field === 'env' ? isSecret(path, before, after) : HEADER.test(path),
       }))
       .filter((change) => change.from !== change.to)
       .map(({ isHidden, ...change }) => (isHidden ? hide(change) : shorten(change)));
@@ -81,14 +83,14 @@ function collect(path: string, key: string, value: unknown, found: Map<string, s
   else found.set(path, String(value));
 }
 
-/** `startInterval` as services.yaml has it. Names of variables and signals have no such form. */
+/** `start_interval` for `startInterval`. Leaves other names as they are: variables, signals, services. */
 function snake(name: string): string {
   return /^[a-z]+(?:[A-Z][a-z]+)+$/.test(name)
     ? name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
     : name;
 }
 
-/** A command of `/bin/sh -c` as its text, another one as a list. */
+/** The text of a command that `/bin/sh -c` runs; any other command as a list. */
 function commandText(argv: readonly string[]): string {
   const [shell, flag, text = '', ...rest] = argv;
   const isText = shell === '/bin/sh' && flag === '-c' && rest.length === 0;

@@ -20,6 +20,12 @@ test.each<[string, string[], string[], string[]]>([
   ['a value that is new', [], ['cwd: /srv'], ['cwd: null -> /srv']],
   ['a value inside', ['ready: { tcp: 1 }'], ['ready: { tcp: 2 }'], ['ready.0.port: 1 -> 2']],
   ['a list', ['success_codes: [0]'], ['success_codes: [0, 3]'], ['success_codes: [0] -> [0,3]']],
+  [
+    'a header of a probe, which may be a secret',
+    ['ready: { http: { port: 1, headers: { Authorization: a } } }'],
+    ['ready: { http: { port: 2, headers: { Authorization: b } } }'],
+    ['ready.0.headers.Authorization: *** -> ***', 'ready.0.port: 1 -> 2'],
+  ],
   ['an attribute', ['nice: 1'], ['nice: 2'], ['nice: 1 -> 2']],
   ['a key of two words', ['start_timeout: 1m'], ['start_timeout: 90s'], ['start_timeout: 1m -> 1m30s']],
   ['a dependency', [], ['depends_on: { b: started }'], ['depends_on.b: null -> started']],
