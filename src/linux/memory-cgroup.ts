@@ -1,5 +1,5 @@
-// A cgroup for the memory of each service with `memory_limit`: whether one can be made here, its limit, and its end. Loaded only if
-// a service has such a limit. Starts and moves no service: PID 1's child enters its cgroup before it executes the program.
+// The memory cgroup of each service with `memory_limit`: checks whether one can be made here, makes it, sets its limit, and removes
+// it. Loaded only if a service has such a limit. Starts and moves no service: PID 1's child enters the cgroup before its exec.
 //
 // With version 2 a cgroup that has processes cannot give controllers to its children (cgroups(7), "no internal processes"), so
 // PID 1 and the supervisor move into a cgroup beside those of the services. A runtime that executes a command in the container
@@ -13,13 +13,17 @@ import { exists, readLatin1 } from './files.ts';
 const V2 = '/sys/fs/cgroup';
 const V1 = '/sys/fs/cgroup/memory';
 const PREFIX = 'svc-super.';
+
 interface Home {
   readonly version: 1 | 2;
   /** The folder in which the cgroups of the services are made. */
   readonly folder: string;
 }
 
-/** The folder of this process's own cgroup for memory, or of the one above it if it was moved; null: there is none. */
+/**
+ * The memory cgroup of this process, or its parent if `prepareCgroups` has moved this process; null: there is none. `table`:
+ * the content of /proc/self/cgroup (cgroups(7)).
+ */
 export function findHome(table: string, isThere: (path: string) => boolean): Home | null {
   const pathOf = (matches: (controllers: string) => boolean): string | null => {
     for (const line of table.split('\n')) {
@@ -46,7 +50,7 @@ function ownHome(): Home | null {
 
 const words = (path: string): readonly string[] => readLatin1(path).trim().split(/\s+/);
 
-/** Why services cannot have cgroups of their own here; null: they can. Changes nothing that lasts. */
+/** Why services cannot have cgroups of their own here; null: they can. Makes a cgroup to find out, and removes it. */
 export function whyNoCgroup(): string | null {
   const home = ownHome();
   if (home === null) return 'no cgroup with a limit of memory is mounted at /sys/fs/cgroup';
@@ -63,7 +67,7 @@ export function whyNoCgroup(): string | null {
   }
 }
 
-/** Makes it possible to limit the memory of services. Returns why it is not; null: it is. Does nothing the second time. */
+/** Prepares the cgroup of this process so that services can have cgroups in it. Returns why they cannot; null: they can. Idempotent. */
 export function prepareCgroups(): string | null {
   const why = whyNoCgroup();
   const home = ownHome();
@@ -71,7 +75,7 @@ export function prepareCgroups(): string | null {
   const { folder } = home;
   try {
     if (words(`${folder}/cgroup.subtree_control`).includes('memory')) return null;
-    // Without being PID 1 of a container, the processes of this cgroup may belong to others.
+    // Only below PID 1 of a container do all processes of this cgroup belong to svc-super.
     if (process.ppid !== 1) return `${folder} gives no controllers to cgroups in it, and svc-super is not PID 1`;
     mkdirSync(`${folder}/${OWN_CGROUP}`, { recursive: true });
     for (const pid of words(`${folder}/cgroup.procs`)) if (pid !== '') move(pid, `${folder}/${OWN_CGROUP}`);
@@ -92,8 +96,9 @@ function move(pid: string, folder: string): void {
 }
 
 /**
- * The cgroup of a service with its limit set: made if it does not exist. Returns its file cgroup.procs. `owner` distinguishes the
- * cgroups of several supervisors in one place. If the cgroup cannot be made, the start of the program reports it.
+ * Makes the cgroup of a service if it does not exist, and sets its limit. Returns the path of its cgroup.procs. `owner`
+ * distinguishes the cgroups of several supervisors in one folder. Never fails: if the cgroup cannot be made, the path does not
+ * exist, and the start of the program reports that.
  */
 export function cgroupOf({ bytes, oomGroup, group }: MemoryLimit, owner: string): string {
   const folder = folderOf(group, owner);
@@ -113,7 +118,7 @@ function folderOf(group: string, owner: string): string {
   return `${ownHome()?.folder ?? V2}/${PREFIX}${owner}.${group}`;
 }
 
-/** The number of processes of a service that the kernel has ended because of its limit. */
+/** The number of processes of a service that the kernel has killed because of its limit, since its cgroup was made. */
 export function countLimitKills(group: string, owner: string): number {
   const folder = folderOf(group, owner);
   for (const file of ['memory.events', 'memory.oom_control']) {
@@ -126,13 +131,28 @@ export function countLimitKills(group: string, owner: string): number {
   return 0;
 }
 
-/** Removes the cgroups of the services of a supervisor, as far as they are empty. */
+/** Removes the cgroups of the services of a supervisor that have no processes. Never fails. */
 export function removeCgroups(owner: string): void {
   const folder = ownHome()?.folder;
-  if (folder === undefined) return;
+  if (folder !== undefined) removeEmpty(folder, `${PREFIX}${owner}.`);
+}
+
+/** Removes the empty folders in `folder` whose names begin with `prefix`. Never fails. */
+export function removeEmpty(folder: string, prefix: string): void {
+  for (const name of namesIn(folder)) {
+    if (!name.startsWith(prefix)) continue;
+    try {
+      rmdirSync(`${folder}/${name}`);
+    } catch {
+      // A process in it is being reaped. The kernel removes the cgroup together with that of the container.
+    }
+  }
+}
+
+function namesIn(folder: string): readonly string[] {
   try {
-    for (const name of readdirSync(folder)) if (name.startsWith(`${PREFIX}${owner}.`)) rmdirSync(`${folder}/${name}`);
+    return readdirSync(folder);
   } catch {
-    // A process in one is being reaped, or nothing was made. The kernel removes all of them with the container's cgroup.
+    return [];
   }
 }

@@ -1,6 +1,9 @@
 // Where cgroups for the memory of services are made, for both versions, with and without a cgroup namespace, and after a move.
 import { expect, test } from 'bun:test';
-import { findHome } from '../../src/linux/memory-cgroup.ts';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findHome, removeEmpty } from '../../src/linux/memory-cgroup.ts';
 
 const there =
   (...paths: readonly string[]) =>
@@ -31,4 +34,14 @@ test('version 1: that of the controller for memory, also beside version 2', () =
 test('none is mounted', () => {
   expect(findHome('0::/\n', there())).toBeNull();
   expect(findHome('', there(...V2))).toBeNull();
+});
+
+test('a cgroup that is still in use does not keep the others from being removed', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'svc-cgroups-'));
+  for (const path of ['svc-super.1.a', 'svc-super.1.b/in-use', 'svc-super.1.c', 'svc-super.2.a'])
+    mkdirSync(join(folder, path), { recursive: true });
+  removeEmpty(folder, 'svc-super.1.');
+  expect(readdirSync(folder).sort()).toEqual(['svc-super.1.b', 'svc-super.2.a']);
+  rmSync(folder, { recursive: true });
+  expect(() => removeEmpty(folder, 'svc-super.1.')).not.toThrow();
 });
