@@ -34,6 +34,8 @@ export interface Core {
 
 /** Loaded at the first start of a service with env files or secrets. */
 const runEnvironment = () => require('../plan/run-environment.ts') as typeof import('../plan/run-environment.ts');
+/** Loaded if a service has `memory_limit`. */
+const memoryCgroup = () => require('../linux/memory-cgroup.ts') as typeof import('../linux/memory-cgroup.ts');
 
 /** An event is dropped after it has ended this many supervisors. */
 const FATAL_MOST = 2;
@@ -50,6 +52,7 @@ export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<num
   };
   const executor = makeExecutor(
     parts,
+    world.plan,
     (event) => engine.send(event),
     (service) => checkpoint.changed(service),
     () => engine.world.plan,
@@ -100,11 +103,13 @@ export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<num
 
 function makeExecutor(
   { request, link: { children }, gpus, logs, announce }: Parts,
+  first: Plan,
   send: ConstructorParameters<typeof Executor>[1],
   changed: (service: string) => void,
   planNow: () => Plan,
 ): Executor<Run> {
-  const reportLimit = makeLimitReporter(announce, () => children.owner);
+  const countKills = (service: string) => memoryCgroup().countLimitKills(service, children.owner);
+  const reportLimit = makeLimitReporter(announce, countKills, first);
   const executorParts: ConstructorParameters<typeof Executor<Run>>[0] = {
     clock: request.clock,
     processes: children,
