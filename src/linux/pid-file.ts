@@ -1,5 +1,5 @@
-// The file with the number of PID 1, for `up --pid-file`. Creates it, and replaces one whose process has ended; never replaces
-// a file with other content, and never follows a symbolic link at that path.
+// The file of `up --pid-file`, which holds the PID of the native process. Creates the file, also in place of one whose process has
+// ended, and removes it. Never replaces a file with other content or a symbolic link.
 import { closeSync, constants, lstatSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { describeErrno } from './errno.ts';
 import { readLatin1 } from './files.ts';
@@ -7,11 +7,10 @@ import { readProcess, readTitle } from './processes.ts';
 
 /** A clock tick in milliseconds: USER_HZ is 100 (proc_pid_stat(5)). */
 const TICK = 10;
-/** The resolution of the start of the machine in /proc/stat, and clocks that are set, milliseconds. */
-const DOUBT = 2_000;
-const LONGEST = 64;
+/** Tolerance when the start of a process is compared with the time of the file: `btime` has whole seconds. Milliseconds. */
+const TOLERANCE = 2_000;
 
-/** Writes `pid` to a new file. Returns null, or why that is not possible. */
+/** Writes `pid` to a new file at `path`. Returns why that is not possible; null: it is written. Never throws. */
 export function createPidFile(path: string, pid: number): string | null {
   try {
     const found = lstatSync(path, { throwIfNoEntry: false });
@@ -32,7 +31,7 @@ export function createPidFile(path: string, pid: number): string | null {
   }
 }
 
-/** Removes the file if it still has that number. Never fails. */
+/** Removes the file if it still holds `pid`. Never fails. */
 export function removePidFile(path: string, pid: number): void {
   try {
     if (numberIn(path) === pid) unlinkSync(path);
@@ -41,21 +40,24 @@ export function removePidFile(path: string, pid: number): void {
   }
 }
 
-/** The number that a file consists of; null: it is empty; undefined: it has other content. */
+/** The PID in a file; null: the file is empty; undefined: it has other content. Throws if the file cannot be read. */
 function numberIn(path: string): number | null | undefined {
-  const text = readFileSync(path, 'latin1').slice(0, LONGEST).trim();
-  return text === '' ? null : /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
+  const text = readFileSync(path, 'latin1').trim();
+  if (text === '') return null;
+  return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
 }
 
+/** Why the file must stay; null: it may be replaced. `writtenAt`: wall time of its last change, milliseconds. */
 function whyNotReplaced(path: string, writtenAt: number, own: number): string | null {
   const pid = numberIn(path);
   if (pid === undefined) return 'it exists, and it has other content than the number of a process';
-  // The same number: it is from an earlier container.
+  // The same PID: the file is from an earlier container.
   if (pid === null || pid === own) return null;
   const process = readProcess(pid);
   if (process === null || process.state === 'Z') return null;
   const startedAt = bootTime() + process.start * TICK;
-  if (startedAt > writtenAt + DOUBT) return null;
+  // The process is younger than the file: the PID in the file was that of another one.
+  if (startedAt > writtenAt + TOLERANCE) return null;
   return `the process in it is alive: ${pid} (${readTitle(process)})`;
 }
 

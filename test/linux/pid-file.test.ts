@@ -1,0 +1,19 @@
+// The file of `up --pid-file`: which files it replaces.
+import { expect, test } from 'bun:test';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createPidFile } from '../../src/linux/pid-file.ts';
+
+test('a file that only begins with a number is not replaced', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'svc-pid-file-'));
+  const path = join(folder, 'a.pid');
+  const precious = `4194000${' '.repeat(64)}precious\n`;
+  writeFileSync(path, precious);
+  expect(createPidFile(path, 7)).toMatch(/other content/);
+  expect(readFileSync(path, 'utf8')).toBe(precious);
+  writeFileSync(path, '4194000\n');
+  expect(createPidFile(path, 7)).toBeNull();
+  expect(readFileSync(path, 'utf8')).toBe('7\n');
+  rmSync(folder, { recursive: true });
+});
