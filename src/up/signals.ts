@@ -1,5 +1,5 @@
-// The signals that PID 1 receives: keeps them until there is a listener, passes them to the engine, and reports each signal
-// that has no effect once, with the settings that change that. Receives none itself.
+// The signals that PID 1 receives: keeps them while there is no listener, passes them to the engine, and reports each signal
+// that has no effect once, with the settings that give it one. Receives no signal from the kernel itself.
 import { whyNotForwarded } from '../config/signal.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
@@ -9,20 +9,25 @@ import type { Checkpoint } from './checkpoint.ts';
 
 type SignalListener = (signal: string, isFromKernel: boolean) => void;
 
-/** Passes signals that PID 1 has received to one listener. Keeps those that arrive before there is a listener. */
+/** Passes signals that PID 1 has received to one listener. Keeps those that arrive while there is no listener. */
 export class SignalRelay {
   #listener: SignalListener | null = null;
-  #early: Parameters<SignalListener>[] = [];
+  readonly #kept: Parameters<SignalListener>[] = [];
 
   take(signal: string, isFromKernel: boolean): void {
-    if (this.#listener === null) this.#early.push([signal, isFromKernel]);
+    if (this.#listener === null) this.#kept.push([signal, isFromKernel]);
     else this.#listener(signal, isFromKernel);
   }
 
-  /** Replaces the listener. */
+  /** Replaces the listener, and passes it the signals that were kept, in order. */
   listen(listener: SignalListener): void {
     this.#listener = listener;
-    for (const early of this.#early.splice(0)) listener(...early);
+    for (const kept of this.#kept.splice(0)) listener(...kept);
+  }
+
+  /** Removes the listener: signals are kept for the next one. */
+  pause(): void {
+    this.#listener = null;
   }
 }
 
@@ -33,7 +38,7 @@ interface SignalParts {
   readonly announce: Announce;
 }
 
-/** Passes signals to the engine from now on. */
+/** Passes all signals to the engine, those that were kept first. */
 export function passSignals(signals: SignalRelay, { clock, engine, checkpoint, announce }: SignalParts): void {
   const unclaimed = new UnclaimedSignals(announce);
   signals.listen((signal, isFromKernel) => {

@@ -1,5 +1,5 @@
-// Checks at a first start: what prevents it (a taken port, an unusable GPU), and what deserves a warning (a program that does
-// not exist). Reports it and returns exit codes; ends nothing.
+// The checks of a first start. A taken port, an unusable GPU and an unwritable --pid-file prevent the start; a missing program is
+// a warning. Reports what it finds and returns exit codes; ends nothing.
 import { describePortHolder } from '../linux/listeners.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
@@ -8,14 +8,14 @@ import type { Announce } from './announcer.ts';
 import type { Parts, UpRequest } from './parts.ts';
 import { findTakenPorts } from './ports.ts';
 
-/** Exit code if a port is taken: at the start, and later if a service ends the container because of that. */
+/** Exit code if a port of a service is taken. */
 const PORT_TAKEN = 1;
-/** Exit code if `--pid-file` cannot be written, or names another process that is alive. */
+/** Exit code if the file of `--pid-file` cannot be written, or holds the PID of another process that is alive. */
 const PID_FILE_UNWRITTEN = 1;
 /** The longest time that one turn of the event loop spends on missing programs, milliseconds. */
 const SEARCH_SLICE = 5;
 
-/** Reports ports of services that are taken. Returns the exit code if there are any, otherwise null. */
+/** Reports the ports of services that are taken. Returns the exit code; null: no port is taken. */
 export function checkPorts({ err }: UpRequest, plan: Plan): number | null {
   const taken = findTakenPorts(plan, describePortHolder);
   for (const { port, service, holder } of taken)
@@ -24,8 +24,8 @@ export function checkPorts({ err }: UpRequest, plan: Plan): number | null {
 }
 
 /**
- * Checks the GPUs of services. Returns the exit code if they prevent the start, or if a stop signal arrives during the check,
- * and reports that; otherwise null.
+ * Checks the GPUs of services. Reports why they prevent the start, or that a stop signal has arrived during the check, and
+ * returns the exit code; null: the start continues.
  */
 export async function checkGpus(
   plan: Plan,
@@ -37,6 +37,8 @@ export async function checkGpus(
   const stop = new AbortController();
   signals.listen((signal) => (plan.stopSignals.includes(signal) ? stop.abort() : undefined));
   const refusal = await refuseGpus(plan, await gpus.reader(), stop.signal);
+  // A signal that arrives before the engine listens must not be lost.
+  signals.pause();
   if (stop.signal.aborted) {
     err('svc-super: received a stop signal before any service was started\n');
     return 0;
@@ -46,7 +48,7 @@ export async function checkGpus(
   return refusal.code;
 }
 
-/** Writes the file of `--pid-file`, if there is one. Reports why that is not possible, and returns the exit code then; null if it is written. */
+/** Writes the file of `--pid-file`, if the option is given. Reports why that fails, and returns the exit code; null: the start continues. */
 export async function writePidFile({ pidFile: path, err, handover }: UpRequest): Promise<number | null> {
   if (path === null) return null;
   const { createPidFile } = await import('../linux/pid-file.ts');
@@ -56,11 +58,11 @@ export async function writePidFile({ pidFile: path, err, handover }: UpRequest):
   return PID_FILE_UNWRITTEN;
 }
 
-/** Reports missing programs of services that start later. */
+/** Reports missing programs of services that wait for others. Searches in slices, so that other events are not delayed. */
 export async function warnOfMissingPrograms(plan: Plan, clock: Clock, announce: Announce): Promise<void> {
-  const isLater = ({ enabled, edges, stageEdges }: Plan['services'][number]) =>
+  const isDependent = ({ enabled, edges, stageEdges }: Plan['services'][number]) =>
     enabled && edges.length + stageEdges.length > 0;
-  if (!plan.services.some(isLater)) return;
+  if (!plan.services.some(isDependent)) return;
   const { findMissingPrograms } = await import('../check/programs.ts');
   let began = clock.now();
   for (const missing of findMissingPrograms(plan)) {

@@ -35,6 +35,16 @@ test('signals that arrive before there is a listener are passed on, in order', (
   expect(checkpoint.own.stopAskedAt).toBe(7_000);
 });
 
+test('signals that arrive between two listeners are kept for the second one', () => {
+  const signals = new SignalRelay();
+  const first: string[] = [];
+  signals.listen((signal) => void first.push(signal));
+  signals.pause();
+  signals.take('SIGTERM', false);
+  expect(first).toEqual([]);
+  expect(listen(signals).sent).toEqual([{ type: 'stop-asked', signal: 'SIGTERM' }]);
+});
+
 test('a signal without effect is reported once, with the settings that change that', () => {
   const signals = new SignalRelay();
   const { warnings } = listen(signals);
