@@ -1,5 +1,5 @@
-// Reads how busy each GPU of the container is, and how much of its memory is in use: for the dashboard, `top` and the API.
-// Queries the driver through gpu-driver.ts. No decision depends on it. Loaded at the first request.
+// Reads the load and the memory in use of each GPU of the container, for the dashboard, `top` and the API. Queries the driver
+// through gpu-driver.ts. No decision of the supervisor depends on these values. Loaded at the first request.
 import { dirname, join } from '../paths.ts';
 import { type DriverParts, GpuDriver } from './gpu-driver.ts';
 import { findSmi, parseSmi } from './gpu-memory.ts';
@@ -25,7 +25,7 @@ export interface GpuUses {
 }
 
 interface UseParts extends DriverParts {
-  /** Where `/dev`, `/proc` and `/sys` are. */
+  /** The folder that contains `/dev`, `/proc` and `/sys`; default `/`. */
   readonly root?: string;
 }
 
@@ -33,7 +33,7 @@ interface UseParts extends DriverParts {
 const LIMIT = 5_000;
 const QUERY = ['--query-gpu=index,uuid,memory.used,memory.total,utilization.gpu', '--format=csv,noheader,nounits'];
 
-/** Returns the function that reads all GPUs of the container. It does not query a driver if there is no device. */
+/** Returns the function that reads all GPUs of the container. It never rejects, and queries no driver if there is no device. */
 export function gpuUseReader(parts: UseParts): () => Promise<GpuUses> {
   const { root = '/', environment } = parts;
   const driver = new GpuDriver(parts, LIMIT);
@@ -60,7 +60,7 @@ async function readNvidia(driver: GpuDriver, program: string | null, names: read
   return { devices, why };
 }
 
-/** Parses lines such as `0, GPU-8932f937-…, 1234, 81559, 97`. Pure. */
+/** Parses lines such as `0, GPU-8932f937-…, 1234, 81559, 97` (MiB, percent). Skips other lines. `names`: by GPU index. Pure. */
 export function parseUse(text: string, names: readonly string[]): readonly MeasuredGpu[] {
   return text.split('\n').flatMap((line): MeasuredGpu[] => {
     const [row] = parseSmi(line);
@@ -85,6 +85,7 @@ async function readAmd(driver: GpuDriver, root: string): Promise<GpuUses> {
   // Reading these files queries the device, which can hang. `tail -v` names each file, so that a missing one shifts no value.
   const result = await driver.query(['tail', '-v', '-n', '1', ...files], new AbortController().signal);
   if (result === null) return { devices: [], why: `the driver did not answer within ${LIMIT / 1_000} s` };
+  if (result.failure !== null) return { devices: [], why: result.failure };
   const values = new Map(
     [...result.stdout.matchAll(/^==> (.*) <==\n(\d+)$/gm)].map(([, file, value]) => [file, value]),
   );

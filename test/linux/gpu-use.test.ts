@@ -10,13 +10,29 @@ import { makeClock } from '../../src/ports.ts';
 const root = mkdtempSync(join(tmpdir(), 'svc-gpu-use-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-function read(name: string, files: Readonly<Record<string, string>>) {
+const NODE = 'sys/class/kfd/kfd/topology/nodes/1';
+const DEVICE = 'sys/class/drm/renderD128/device';
+const AMD = {
+  [`${NODE}/properties`]: 'simd_count 4\ndrm_render_minor 128\ngfx_target_version 90402\nunique_id 255\n',
+  [`${NODE}/gpu_id`]: '1\n',
+  'dev/kfd': '',
+  'dev/dri/renderD128': '',
+  [`${DEVICE}/mem_info_vram_used`]: '5\n',
+  [`${DEVICE}/mem_info_vram_total`]: '10\n',
+};
+
+function write(name: string, files: Readonly<Record<string, string>>): string {
   const folder = join(root, name);
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
     if (text.startsWith('#!')) chmodSync(join(folder, path), 0o755);
   }
+  return folder;
+}
+
+function read(name: string, files: Readonly<Record<string, string>>) {
+  const folder = write(name, files);
   return gpuUseReader({ clock: makeClock(), environment: {}, run: capture, root: folder })();
 }
 
@@ -44,21 +60,17 @@ test('no device, no nvidia-smi, a driver that complains', async () => {
   expect(lost).toEqual({ devices: [], why: 'Failed to initialize NVML: Unknown Error' });
 });
 
+test('AMD: a query that cannot be started is reported', async () => {
+  const folder = write('amd-failed', AMD);
+  const run = async () => ({ code: 127, failure: 'there is no tail', stdout: '', stderr: '' });
+  const uses = await gpuUseReader({ clock: makeClock(), environment: {}, run, root: folder })();
+  expect(uses).toEqual({ devices: [], why: 'there is no tail' });
+});
+
 test('AMD: the files of the driver, of which one may be missing', async () => {
-  const node = 'sys/class/kfd/kfd/topology/nodes/1';
-  const device = 'sys/class/drm/renderD128/device';
-  const properties = 'simd_count 4\ndrm_render_minor 128\ngfx_target_version 90402\nunique_id 255\n';
-  const files = {
-    [`${node}/properties`]: properties,
-    [`${node}/gpu_id`]: '1\n',
-    'dev/kfd': '',
-    'dev/dri/renderD128': '',
-    [`${device}/mem_info_vram_used`]: '5\n',
-    [`${device}/mem_info_vram_total`]: '10\n',
-  };
   const gpu = { index: 0, id: 'GPU-00000000000000ff', name: 'gfx942', memory_used_bytes: 5, memory_total_bytes: 10 };
-  expect(await read('amd', files)).toEqual({ devices: [{ ...gpu, use_percent: null }], why: null });
-  expect(await read('amd', { ...files, [`${device}/gpu_busy_percent`]: '42\n' })).toEqual({
+  expect(await read('amd', AMD)).toEqual({ devices: [{ ...gpu, use_percent: null }], why: null });
+  expect(await read('amd', { ...AMD, [`${DEVICE}/gpu_busy_percent`]: '42\n' })).toEqual({
     devices: [{ ...gpu, use_percent: 42 }],
     why: null,
   });
