@@ -1,11 +1,11 @@
-// Decides which services start with the supervisor: by `start`, and by `profiles` and the profiles that are on, as Compose has them.
-// Services that are named on the command line start whatever they say. Pure.
+// Decides which services start with the supervisor: by `start`, and by `profiles` and the profiles that are on, as in Compose.
+// A service that is named on the command line starts in any case. Starts nothing itself. Pure.
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { matchServices } from './names.ts';
 import type { Edge, StartMode } from './plan.ts';
 import type { Problems } from './problems.ts';
 
-/** What the command line and the environment say about the start. */
+/** The part of the command line and the environment that selects services. */
 export interface StartChoice {
   /** Names and globs of services; empty: all. */
   readonly names: readonly string[];
@@ -15,14 +15,14 @@ export interface StartChoice {
   readonly fromEnvironment: string;
 }
 
-/** All profiles. */
+/** The name that stands for all profiles. */
 const ALL = '*';
 
 type Edges = ReadonlyMap<string, readonly Edge[]>;
 
 /**
- * How each service starts, by name. Reports unknown profiles, and services that start though they depend on one whose profile is
- * off.
+ * How each service starts, by name. Reports unknown profiles, and services that start although they depend on one whose profile
+ * is off.
  */
 export function startModes(
   config: Config,
@@ -50,7 +50,7 @@ export function startModes(
   return modes;
 }
 
-/** The profiles that are on: a service that is named turns its own on, so that what it depends on has them too. */
+/** The profiles that are on. A service that is named turns on its own profiles, so that its dependencies start too. */
 function profilesOn(
   { services }: Config,
   { profiles, fromEnvironment }: StartChoice,
@@ -79,7 +79,7 @@ function profilesOn(
   return new Set([...profiles, ...others, ...own].filter(Boolean));
 }
 
-/** Services that start, directly or because others need them, must not depend on one whose profile is off. */
+/** Services that start, directly or because others need them, must not depend on one whose profile is off. A disabled one never starts. */
 function reportNeedsThatAreOff(
   config: Config,
   edges: Edges,
@@ -92,6 +92,7 @@ function reportNeedsThatAreOff(
   const starting = new Set(roots);
   // The iteration of a Set includes elements that are added meanwhile.
   for (const name of starting) {
+    if (services.get(name)?.enabled !== true) continue;
     for (const { on } of edges.get(name) ?? []) {
       if (modes.get(on) === 'profile-off') reportOff(services.get(name), services.get(on), problems);
       else starting.add(on);

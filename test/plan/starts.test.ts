@@ -56,6 +56,11 @@ describe('a mistake', () => {
     ]);
   });
 
+  test('a disabled service does not start, so the profiles of its own dependencies do not matter', () => {
+    const text = FILE.replace('command: store', 'command: store, enabled: false, depends_on: [probe]');
+    expect(messages(text)).toEqual(['`web` will not start: it depends on `store`, which is not enabled']);
+  });
+
   test('an unknown profile: an error on the command line, a warning in the environment', () => {
     const loaded = load(FILE, { profiles: ['debgu'] });
     const [first] = loaded.ok ? [] : loaded.error.diagnostics;
