@@ -1,12 +1,13 @@
-// What is known of a run that is not ready, and why a start has failed, as parts of sentences. Pure.
+// Parts of sentences: what a run waits for or its probes have found, and why a start has failed. Renders the data of
+// core/detail.ts; decides nothing. Pure.
 import type { Lapse, ProbeDetail, Shortage, StartFailure } from '../core/detail.ts';
 import type { Holder } from '../plan/gpu-reading.ts';
-import { renderDuration } from '../text.ts';
+import { renderDuration, renderSize } from '../text.ts';
 
-const MIB = 1024 * 1024;
-/** Most processes that hold memory which a sentence names. */
+/** The most processes that a sentence names as holders of GPU memory. */
 const HOLDERS_SHOWN = 5;
 
+/** `waiting for READY=1`: without the service's name. */
 export function renderDetail(detail: ProbeDetail): string {
   switch (detail.kind) {
     case 'hook':
@@ -57,12 +58,13 @@ export function renderStartFailure(failure: StartFailure): string {
   }
 }
 
+/** The GPUs with too little free memory, one part for each. */
 export function renderShortage(shortage: Shortage): string {
   return shortage
     .map((one) =>
       one.kind === 'free'
-        ? `${renderBytes(one.free)} of GPU ${one.device} are free, and ${renderBytes(one.wanted)} are asked for`
-        : `${renderBytes(one.used)} of GPU ${one.device} are in use, ${renderBytes(one.usual)} were before the service's last run`,
+        ? `${renderSize(one.free)} of GPU ${one.device} are free, and ${renderSize(one.wanted)} are asked for`
+        : `${renderSize(one.used)} of GPU ${one.device} are in use, ${renderSize(one.usual)} were before the service's last run`,
     )
     .join('; ');
 }
@@ -74,9 +76,4 @@ function renderHolders(holders: readonly Holder[]): string {
     .map(({ pid, name, service }) => `${name} (pid ${pid}${service === null ? '' : ` of ${service}`})`);
   const more = holders.length > HOLDERS_SHOWN ? `, and ${holders.length - HOLDERS_SHOWN} more` : '';
   return `; held by ${shown.join(', ')}${more}`;
-}
-
-function renderBytes(bytes: number): string {
-  const mebibytes = bytes / MIB;
-  return mebibytes < 1_024 ? `${Math.round(mebibytes)} MiB` : `${(mebibytes / 1_024).toFixed(1)} GiB`;
 }
