@@ -1,13 +1,14 @@
-// The drawings of all services together: the graph of dependencies and the start over time. The same facts are beside them as
-// text.
+// The view with the drawings of all services: the graph of dependencies, and the start-up over time. Both are also there as text.
+// Places no node itself: graph-layout.ts does.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { WireTimeline } from '../control/wire.ts';
 import { Card, linkTo, ScrollArea, ServiceLink } from './controls.tsx';
-import type { GraphEdge } from './effects.ts';
+import { describeNeeds, type GraphEdge } from './effects.ts';
 import { labelOf, type Mood, moodOf, type ServiceStatus, span } from './format.ts';
 import { layOut, NODE_HEIGHT, NODE_WIDTH } from './graph-layout.ts';
 import { useModel } from './model.ts';
 
+/** The view of `#/dependencies`. */
 export function Drawings() {
   const { status, edges, timeline } = useModel();
   if (status === null) return null;
@@ -22,7 +23,7 @@ export function Drawings() {
 const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const MARKS: Readonly<Record<Mood, string>> = { good: '✓', bad: '✕', wait: '…', calm: '–' };
 
-/** The width of an element, which follows the window. */
+/** The current width of the element that has `ref`, in pixels. */
 function useWidth() {
   const ref = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(600);
@@ -36,7 +37,7 @@ function useWidth() {
   return { ref, width };
 }
 
-/** A wide graph is drawn smaller down to this share of its size; a wider one scrolls. */
+/** A graph that is too wide is scaled down to at least this share of its size; if that is not enough, it scrolls. */
 const LEAST_SCALE = 0.6;
 
 interface GraphProps {
@@ -121,12 +122,9 @@ function GraphWords({ services, edges }: GraphProps) {
       {services.map(({ name }) => {
         const needs = edges.filter((edge) => edge.name === name);
         if (needs.length === 0) return null;
-        const any = needs.find((edge) => edge.any !== undefined)?.any;
-        const words = needs.map(({ on, condition }) => `${on} (${condition})`).join(', ');
         return (
           <li key={name}>
-            <ServiceLink name={name} /> waits for {any === undefined ? '' : `${any.least} of `}
-            {words}
+            <ServiceLink name={name} /> waits for {describeNeeds(needs)}
           </li>
         );
       })}
@@ -134,10 +132,12 @@ function GraphWords({ services, edges }: GraphProps) {
   );
 }
 
+/** Possible distances between two marks of the time axis, seconds. */
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400, 604_800];
+/** The height of a row, pixels. */
 const BAR = 26;
 
-/** The bars, with the current state of each service, which may be newer than the timeline. */
+/** The bars in the order of their starts. The label shows the current state of the service, which may be newer than the timeline. */
 function barsOf({ elapsed_ms: now, services }: WireTimeline, states: readonly ServiceStatus[]) {
   return services
     .flatMap((span) => (span.started_ms === null ? [] : [{ ...span, started: span.started_ms }]))
@@ -226,7 +226,7 @@ function Timeline({ timeline, services }: TimelineProps) {
   );
 }
 
-/** `1.2 s`, `failed, 1.2 s`, `starting for 1.2 s` */
+/** `1.2 s`, `failed, 1.2 s`, `starting, 1.2 s so far` */
 function describeBar(label: string, isOver: boolean, took: number): string {
   if (!isOver) return `${label}, ${span(took)} so far`;
   return moodOf(label) === 'good' ? span(took) : `${label}, ${span(took)}`;

@@ -1,4 +1,5 @@
-// What a requested operation does to the services around, in sentences: for the dialog before it is carried out. Pure.
+// Sentences about dependencies: what a service waits for, and what an operation does to the services that depend on its targets
+// (for the dialog before the request). Requests nothing. Pure.
 import type { Operation } from '../core/event.ts';
 import { count, list, type ServiceStatus } from './format.ts';
 
@@ -10,6 +11,7 @@ export interface GraphEdge {
   readonly origin: 'declared' | 'stage';
   /** `name` restarts together with `on`. */
   readonly restarts?: true;
+  /** At least `least` replicas of `of` must satisfy the condition; `on` is one of them. */
   readonly any?: { readonly of: string; readonly least: number };
 }
 
@@ -17,7 +19,7 @@ type Seen = Pick<ServiceStatus, 'name' | 'state'>;
 
 const RUNNING: ReadonlySet<string> = new Set(['starting', 'running', 'ready', 'unready', 'stopping']);
 
-/** The services that restart with one of `names`, and with those that do. */
+/** The services that restart together with one of `names`, directly or through others, without `names` themselves. */
 function restartedWith(names: readonly string[], edges: readonly GraphEdge[]): ReadonlySet<string> {
   const found = new Set(names);
   // The iteration of a Set includes elements that are added meanwhile.
@@ -28,7 +30,18 @@ function restartedWith(names: readonly string[], edges: readonly GraphEdge[]): R
   return found;
 }
 
-/** What happens to others when these services are stopped or restarted. At least one sentence. */
+/** `db (ready), 1 of a-1 (started), a-2 (started)`: what a service waits for, one part for each target. `needs`: its edges. */
+export function describeNeeds(needs: readonly GraphEdge[]): string {
+  const targets = Map.groupBy(needs, ({ on, any }) => (any === undefined ? `service ${on}` : `replicas ${any.of}`));
+  const parts = [...targets.values()].map((edges) => {
+    const least = edges[0]?.any?.least;
+    const words = edges.map(({ on, condition }) => `${on} (${condition})`).join(', ');
+    return least === undefined ? words : `${least} of ${words}`;
+  });
+  return parts.join(targets.size > 1 && needs.some(({ any }) => any !== undefined) ? '; ' : ', ');
+}
+
+/** What happens to other services when the services `names` are started, stopped or restarted. At least one sentence. */
 export function describeEffects(
   operation: Operation,
   names: readonly string[],

@@ -1,16 +1,18 @@
-// How the dashboard names and writes what the API returns: states, actions, durations, sizes. Pure; uses nothing of a browser.
+// The words and numbers of the dashboard for what the API returns: states, actions, durations, sizes. Draws nothing and uses no API
+// of a browser. Pure.
 import type { StatusBody } from '../control/api.ts';
 import type { Operation } from '../core/event.ts';
+import { renderSize } from '../text.ts';
 
 export type ServiceStatus = StatusBody['services'][number];
 
-/** `calm`: neither good nor bad, for example stopped on request. */
+/** The colour and the icon of a state. `wait`: it will change by itself; `calm`: neither good nor bad, such as stopped on request. */
 export type Mood = 'good' | 'wait' | 'bad' | 'calm';
 
 type Shown = Pick<ServiceStatus, 'type' | 'state'> &
   Partial<Pick<ServiceStatus, 'probed' | 'blocked' | 'unkillable' | 'exit' | 'schedule'>>;
 
-/** The word for a state. A service without a readiness probe is only known to run. */
+/** The word for a state. A service without a readiness probe is `running`, because nothing has found it ready. */
 export function labelOf({ state, probed = true, blocked = false, unkillable = false, schedule = null }: Shown): string {
   if (unkillable) return 'cannot be killed';
   if (blocked && state === 'pending') return 'blocked';
@@ -34,21 +36,46 @@ const MOODS: Readonly<Record<string, Mood>> = {
   running: 'good',
 };
 
+/** `label`: the result of `labelOf`. */
 export function moodOf(label: string): Mood {
   return MOODS[label] ?? 'calm';
 }
 
+/** The labels of services that need a person, most urgent first. */
 const URGENCY = ['failed', 'cannot be killed', 'blocked', 'failed, scheduled again', 'restarting', 'unready'];
 
-/** How urgently a service needs a person, most urgent first; null: it does not. */
+/** The rank of a service among those that need a person, 0 the most urgent; null: it needs none. */
 export function urgencyOf(service: Shown): number | null {
-  // A service that runs again and again with success (`restart: always`) is as it is meant to be.
+  // With `restart: always`, a service that has ended with success restarts as intended.
   if (service.state === 'backoff' && service.exit?.code === 0) return null;
   const at = URGENCY.indexOf(labelOf(service));
   return at < 0 ? null : at;
 }
 
-/** What may be requested of a service in its state, the usual action first. No two of them have the same effect. */
+interface Counts {
+  readonly urgent: number;
+  readonly up: number;
+  readonly inProgress: number;
+  readonly notRunning: number;
+}
+
+const UP: ReadonlySet<string> = new Set(['ready', 'running']);
+const IN_PROGRESS: ReadonlySet<string> = new Set(['starting', 'pending', 'stopping', 'restarting']);
+
+/** How many services are in each condition. Each service is counted once. */
+export function countServices(services: readonly Shown[]): Counts {
+  const labels = services.filter((service) => urgencyOf(service) === null).map(labelOf);
+  const up = labels.filter((label) => UP.has(label)).length;
+  const inProgress = labels.filter((label) => IN_PROGRESS.has(label)).length;
+  return {
+    urgent: services.length - labels.length,
+    up,
+    inProgress,
+    notRunning: labels.length - up - inProgress,
+  };
+}
+
+/** The operations that a service offers in its state, with the label of each button, the usual one first. No two have the same effect. */
 export function actionsOf({ type, state, blocked }: ServiceStatus): readonly (readonly [Operation, string])[] {
   switch (state) {
     case 'starting':
@@ -99,8 +126,8 @@ const UNITS = [
 /** `412 ms`, `6.2 s`, `2m 10s`, `3h 5m`; a dash if there is no value. */
 export function span(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return '–';
-  if (seconds < 1) return `${Math.round(seconds * 1_000)} ms`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 0.9995) return `${Math.round(seconds * 1_000)} ms`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   const whole = Math.floor(seconds);
   const first = UNITS.findIndex(([unit]) => whole >= unit);
@@ -111,12 +138,7 @@ export function span(seconds: number | null | undefined): string {
 
 /** `1.5 MiB`; a dash if there is no value. */
 export function sizeOf(bytes: number | null | undefined): string {
-  if (bytes === null || bytes === undefined) return '–';
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1_024 && unit < units.length - 1; unit += 1) value /= 1_024;
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+  return bytes === null || bytes === undefined ? '–' : renderSize(bytes);
 }
 
 /** `0.4 %`, `87 %`; a dash if there is no value. */
@@ -130,7 +152,7 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** `a`, `a and b`, `a, b and c`; above six names `a, b, c, d, e and 4 more`. */
+/** `a`, `a and b`, `a, b and c`; with more than six names `a, b, c, d, e and 4 more`. */
 export function list(names: readonly string[]): string {
   if (names.length <= 1) return names.join('');
   const shown = names.length > 6 ? names.slice(0, 5) : names.slice(0, -1);

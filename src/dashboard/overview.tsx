@@ -1,12 +1,13 @@
-// The first view: counts, GPUs, and the table of services, those that need a person first, then group by group.
-// biome-ignore-all lint/a11y/useSemanticElements: likewise
+// The first view: counts, the table of services (those that need a person first, then group by group), GPUs, logs and the latest
+// events. Reads the model and requests nothing itself.
 // biome-ignore-all lint/a11y/noRedundantRoles: on a phone the table is laid out as cards, and some browsers then do not expose it as a table
+// biome-ignore-all lint/a11y/useSemanticElements: the roles are there for the same reason
 import { useRef, useState } from 'preact/hooks';
 import { Meter, Spark } from './charts.tsx';
 import { isReadOnly } from './client.ts';
 import { ActionButton, Actions, Card, ServiceLink, ServiceLinks, ServiceState } from './controls.tsx';
 import { EventList } from './events.tsx';
-import { count, labelOf, renderShare, type ServiceStatus, sizeOf, span, urgencyOf } from './format.ts';
+import { count, countServices, labelOf, renderShare, type ServiceStatus, sizeOf, span, urgencyOf } from './format.ts';
 import { makeFilter } from './lines.ts';
 import { Logs } from './logs.tsx';
 import { type Gpu, useModel } from './model.ts';
@@ -19,6 +20,7 @@ interface Section {
   readonly names: readonly string[];
 }
 
+/** The urgent services, then each group, then the services without a group. */
 function sectionsOf(services: readonly ServiceStatus[], groups: readonly string[]): readonly Section[] {
   const urgent = services
     .filter((service) => urgencyOf(service) !== null)
@@ -34,12 +36,12 @@ function sectionsOf(services: readonly ServiceStatus[], groups: readonly string[
   return all.filter(({ names, group }) => names.length > 0 || group !== null);
 }
 
-/** Milliseconds that the order of the rows is kept after the pointer or the keyboard was used in the table. */
+/** How long the order of the rows is kept after the pointer or the keyboard was used in the table, milliseconds. */
 const HELD = 5_000;
 
 /**
- * The sections, which stay as they are while a person works in the table: a row that moved away under the pointer would make a
- * click hit another service.
+ * The sections, and the handlers that keep their order while a person uses the table: if a row moved away under the pointer, a
+ * click would hit another service.
  */
 function useSections(services: readonly ServiceStatus[], groups: readonly string[]) {
   const heldUntil = useRef(0);
@@ -54,6 +56,7 @@ function useSections(services: readonly ServiceStatus[], groups: readonly string
   return { sections: shown.current, handlers: { onPointerMove: hold, onKeyDown: hold, onFocusIn: hold } };
 }
 
+/** The view of `#/`. */
 export function Overview() {
   const { status, gpus, gpuWhy } = useModel();
   if (status === null) return null;
@@ -75,16 +78,14 @@ export function Overview() {
 function Tiles() {
   const { status, cpu } = useModel();
   const services = status?.services ?? [];
-  const labels = services.map(labelOf);
-  const has = (...wanted: readonly string[]) => labels.filter((label) => wanted.includes(label)).length;
-  const urgent = services.filter((service) => urgencyOf(service) !== null).length;
+  const { urgent, up, inProgress, notRunning } = countServices(services);
   const memory = services.reduce((sum, { usage }) => sum + (usage?.memory_bytes ?? 0), 0);
   const used = [...cpu.values()].reduce((sum, share) => sum + share, 0);
   const tiles = [
     ['need attention', String(urgent), urgent > 0 ? 'bad' : ''],
-    ['up', String(has('ready', 'running')), ''],
-    ['in progress', String(has('starting', 'pending', 'stopping')), ''],
-    ['not running', String(has('completed', 'stopped', 'skipped', 'idle', 'scheduled')), ''],
+    ['up', String(up), ''],
+    ['in progress', String(inProgress), ''],
+    ['not running', String(notRunning), ''],
     ['CPU of all services', renderShare(used), ''],
     ['memory of all services', sizeOf(memory), ''],
   ];
@@ -208,7 +209,7 @@ function SectionHead({ group, isUrgent, services }: SectionHeadProps) {
 
 interface RowProps {
   readonly service: ServiceStatus;
-  /** It is not below the heading of its group. */
+  /** Whether the row is outside the section of its group. */
   readonly isApart: boolean;
 }
 
@@ -269,7 +270,7 @@ interface GpusProps {
 function Gpus({ gpus, why }: GpusProps) {
   return (
     <Card id="gpus" title="GPUs" tools={<span class="soft">{count(gpus.length, 'device')}</span>}>
-      {why !== null && <p class="soft">They cannot be read: {why}</p>}
+      {why !== null && <p class="soft">The GPUs cannot be read: {why}</p>}
       <div class="gpus">
         {gpus.map((gpu) => (
           <GpuMeters key={gpu.id} gpu={gpu} />
@@ -279,6 +280,7 @@ function Gpus({ gpus, why }: GpusProps) {
   );
 }
 
+/** The use and the memory of one GPU, with the services that use it. */
 export function GpuMeters({ gpu }: { readonly gpu: Gpu }) {
   const { history, seenAt } = useModel();
   const series = history?.gpus[gpu.id];

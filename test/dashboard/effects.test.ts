@@ -1,6 +1,6 @@
 // The sentences of the dialog before a stop or restart: what happens to the dependents.
 import { expect, test } from 'bun:test';
-import { describeEffects, type GraphEdge } from '../../src/dashboard/effects.ts';
+import { describeEffects, describeNeeds, type GraphEdge } from '../../src/dashboard/effects.ts';
 
 const edge = (name: string, on: string, more: Partial<GraphEdge> = {}): GraphEdge => ({
   ...{ name, on, condition: 'ready', origin: 'declared' },
@@ -51,4 +51,17 @@ test('a dependent that is stopped is not affected', () => {
     'No running service depends on it.',
     'The container keeps running.',
   ]);
+});
+
+test('what a service waits for: a number of replicas belongs only to their own target', () => {
+  const any = { of: 'a', least: 1 };
+  expect(describeNeeds([edge('web', 'db'), edge('web', 'cache', { condition: 'started' })])).toBe(
+    'db (ready), cache (started)',
+  );
+  expect(describeNeeds([edge('web', 'a-1', { any }), edge('web', 'a-2', { any })])).toBe(
+    '1 of a-1 (ready), a-2 (ready)',
+  );
+  expect(describeNeeds([edge('web', 'db'), edge('web', 'a-1', { any }), edge('web', 'a-2', { any })])).toBe(
+    'db (ready); 1 of a-1 (ready), a-2 (ready)',
+  );
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import {
   actionsOf,
   count,
+  countServices,
   labelOf,
   list,
   moodOf,
@@ -28,6 +29,12 @@ const STATES = [
   'idle',
   'scheduled',
 ] as const;
+
+test('the counts above the table: each service once, one that restarts after a success among those in progress', () => {
+  const all = STATES.map((state) => seen({ state }));
+  const counts = countServices([...all, seen({ state: 'backoff', exit: { code: 0, signal: null } })]);
+  expect(counts).toEqual({ urgent: 3, up: 1, inProgress: 4, notRunning: 5 });
+});
 
 describe('a service', () => {
   test('is never offered two actions with the same effect: none of a state that is over has start and restart', () => {
