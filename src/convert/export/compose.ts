@@ -18,7 +18,7 @@ import { compact, renderYaml } from './yaml.ts';
 const GPU_LOST = lost('Docker gives a container the devices without asking whether they are free');
 const ENV_FILE = look(
   'Compose reads it on the machine that it runs on, beside compose.yaml, and replaces `$NAME` in it',
-  'put it there, and write `$$` for a `$`',
+  'put it there before Compose starts, also if a task writes it here, and write `$$` for a `$`',
 );
 const RULES: Rules = {
   ...PER_SERVICE,

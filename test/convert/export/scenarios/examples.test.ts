@@ -36,7 +36,9 @@ describe('nosana: @nosana/types', () => {
 
 describe.skipIf(skipWhen([noValidators], 'the validators of exports'))('the target’s own reader', () => {
   test.each(of('compose'))('compose-go: %s', async (_name, text, options) => {
-    validate('compose', 'compose.yaml', (await exportedText(text, options)).text);
+    // Required files would have to exist on this machine.
+    const found = (await exportedText(text, options)).text.replaceAll('required: true', 'required: false');
+    validate('compose', 'compose.yaml', found);
   });
 
   test.each([...of('kubernetes'), ...of('kubernetes --one-container')])(
