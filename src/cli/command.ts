@@ -46,7 +46,7 @@ export interface UpOptions {
   readonly names: readonly string[];
   readonly profiles: readonly string[];
   readonly debug: boolean;
-  /** The level of `--quiet` or `--verbose`; null: that of the configuration. */
+  /** The level of `--quiet` or `--verbose`; null: the configuration sets it. */
   readonly level: LogLevel | null;
   /** Absolute path of the file for the number of PID 1; null: none. */
   readonly pidFile: string | null;

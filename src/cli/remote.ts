@@ -34,7 +34,7 @@ export function reachRemote(context: CommandContext, { url, socket, token }: Giv
   };
 }
 
-/** The certificates that the user trusts, in the variable that OpenSSL, curl and Go read; null: those of the runtime. */
+/** The certificates that the user trusts, in the variable that OpenSSL, curl and Go read; null: the runtime's own list. */
 function readAuthorities({ environment, files }: CommandContext): ReturnType<typeof readText> | null {
   const { SSL_CERT_FILE = '' } = environment;
   return SSL_CERT_FILE === '' ? null : readText(files, SSL_CERT_FILE);

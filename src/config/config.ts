@@ -78,7 +78,7 @@ export interface Config
   readonly log: Complete<typeof OWN_LOG> & Pick<Complete<typeof LOG>, 'format' | 'time'>;
   /** In the order of the file. */
   readonly services: readonly ServiceConfig[];
-  /** The services whose number of replicas is not that of the file. */
+  /** The services with a replica count that differs from the file. */
   readonly scale: ReadonlyMap<string, ScaledTo & { readonly file: number }>;
   /** Where a value is written. A field that a service takes from `defaults` is located there. */
   locate(path: readonly PathStep[]): Place;

@@ -51,7 +51,7 @@ const FORM = 'five fields (`minute hour day month weekday`), or six with seconds
 /** A leap year comes within eight years of any year, so the search from here finds 29 February. */
 const ANY_TIME: Wall = Date.UTC(2024, 0, 1);
 
-/** The first time of an expression after `after`; null: there is none. `timeZone` null: that of the machine. */
+/** The first time of an expression after `after`; null: there is none. `timeZone` null: the time zone of the machine. */
 export function nextTime(expression: string, timeZone: string | null, after: Wall): Wall | null {
   const { Cron } = require('croner') as typeof import('croner');
   const found = new Cron(expression, { paused: true, ...(timeZone === null ? {} : { timezone: timeZone }) });

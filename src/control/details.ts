@@ -63,7 +63,7 @@ export interface DetailsBody {
 interface DetailsInput {
   readonly service: WireService;
   readonly plan: Plan;
-  /** null: that of the plan. */
+  /** The environment of the run; null: the environment of the plan. */
   readonly environment: Readonly<Record<string, string>> | null;
   readonly attempts: readonly LastAttempt[];
   readonly runs: readonly PastRun[];

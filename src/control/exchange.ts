@@ -63,7 +63,7 @@ export type Outcome =
       /** The address is one of a host, and nothing listens there. */
       readonly isSilent?: true;
     }
-  /** The process that responds is no supervisor. `status`: that of its HTTP response; null: it does not speak HTTP. */
+  /** The process that responds is no supervisor. `status`: the code of its HTTP response; null: it does not speak HTTP. */
   | { readonly kind: 'foreign'; readonly status: number | null };
 
 export interface Exchange {

@@ -174,7 +174,7 @@ const RELOAD: Route = {
   },
 };
 
-/** The service of a request by its key in the file: its name, or that of all its replicas. */
+/** Returns `name` if it is a key in the file: the name of a service, or the name that its replicas share. Otherwise a refusal. */
 function findKey(source: ApiSource, name: string): string | ApiResponse {
   const { services } = source.snapshot();
   if (services.some((service) => (service.replica?.of ?? service.name) === name)) return name;

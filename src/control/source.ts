@@ -15,7 +15,7 @@ export interface Usage {
   readonly processes: number;
 }
 
-/** The last attempt of a probe of this supervisor. `index` is that of the probe among those of its kind. */
+/** The last attempt of a probe by this supervisor. `index`: the position of the probe in the list `kind` of its service. */
 export interface LastAttempt {
   readonly kind: 'ready' | 'live' | 'drain';
   readonly index: number;

@@ -49,7 +49,7 @@ const otherLine = (text: string, node: Node): ResolvedLine => ({ text, node, isV
 /** Columns of a list that is written in one line. */
 const WIDTH = 100;
 
-/** The whole configuration. `name` is written even if it is that of the folder, so that the text can be moved. */
+/** The whole configuration. `name` is written even if the name of the folder is the same, so that the text can be moved. */
 export function writeResolved({ root, config, environment, how }: ResolvedInput, name: string): ResolvedText {
   const { source } = config;
   if (root.kind !== 'map') throw new Error('a configuration is a map');

@@ -114,7 +114,7 @@ export function parseSmi(text: string): readonly SmiRow[] {
 
 /** Exit codes for a query that is refused, whatever the state of the driver: invalid argument, no permission, old library. */
 const REFUSED = new Set([2, 4, 13]);
-/** The exit code for a warning about the infoROM; the output is that of exit code 0. */
+/** The exit code for a warning about the infoROM; the output is the same as with exit code 0. */
 const WARNED = 14;
 
 /**

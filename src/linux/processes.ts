@@ -238,7 +238,7 @@ export class ProcessIndex {
    */
   membersOf({ main, mainStart, mark, runName, known }: Roots): Process[] {
     const found = this.#all.get(main);
-    // If another process has the PID now, its group and session are not those of the run.
+    // If another process has the PID now, its group and session do not belong to the run.
     const isReused = found !== undefined && found.start !== mainStart;
     const queue = [
       ...(isReused ? [] : [this.#groups, this.#sessions]).flatMap((by) => by.get(main) ?? []),

@@ -80,7 +80,7 @@ export interface SpawnFrame {
   /** 0: none. */
   readonly mark: bigint;
   readonly spec: ProcessSpec;
-  /** The file cgroup.procs of the cgroup that it enters, for `memory` of its attributes; null: that of PID 1. */
+  /** The file cgroup.procs of the cgroup that it enters, for `memory` of its attributes; null: it stays in the cgroup of PID 1. */
   readonly cgroup: string | null;
   /** Name of a datagram socket in the abstract namespace; null: none. */
   readonly notify: string | null;

@@ -66,7 +66,7 @@ function flatten(field: ServiceField, plan: ServicePlan): ReadonlyMap<string, st
   const found = new Map<string, string>();
   if (field === 'argv') found.set('', commandText(plan.argv));
   else if (field === 'edges') for (const edge of plan.edges) found.set(edge.on, conditionText(edge));
-  // Their values are those of `env`.
+  // Their values come from `env`.
   else if (field !== 'secrets' && field !== 'envRecipe') collect('', field, readField(plan, field), found);
   return found;
 }

@@ -6,7 +6,7 @@ import { resolve } from '../paths.ts';
 import type { LogPlan, ServicePlan } from './plan.ts';
 import type { Problems } from './problems.ts';
 
-/** `folder` is that of services.yaml, where relative paths start. */
+/** `folder`: the folder of services.yaml, where relative paths start. */
 export function toLogPlan({ log }: Pick<ServiceConfig, 'log'>, folder: string): LogPlan {
   return {
     prefix: log.prefix,

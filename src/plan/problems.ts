@@ -67,7 +67,7 @@ export function makeProblems(config: Config): Problems {
   };
 }
 
-/** Whether services.yaml contains a field. The place of a missing field is that of its parent. */
+/** Whether services.yaml contains a field. A missing field has the place of its parent. */
 export function isWritten(config: Pick<Config, 'locate'>, path: Path): boolean {
   const placeOf = (at: Path): string => JSON.stringify(config.locate(at));
   return placeOf(path) !== placeOf(path.slice(0, -1));

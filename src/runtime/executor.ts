@@ -33,7 +33,7 @@ interface Resources<Handle> {
   early: number[] | null;
   /** Whether `stop.command` is running. */
   isStopping: boolean;
-  /** How the environment of the run differs from that of the plan, which has what the files had when it was made. */
+  /** How the environment of the run differs from the plan's: the files may have changed since the plan was made. */
   env: EnvChanges;
   /** The leftover processes of the run, while it waits for its hooks to end; null: processes of the run are left. */
   leftovers: readonly LeftoverProcess[] | null;

@@ -8,7 +8,7 @@ import type { GpuPlan, ServicePlan } from '../plan/plan.ts';
 import type { Exit, ProcessSpec } from '../plan/process.ts';
 import type { Clock } from '../ports.ts';
 
-/** A handle on a run's processes; only pid1/ uses its content. `pid` is that of the main process, 0 before it executes. */
+/** A handle on a run's processes; only pid1/ uses its content. `pid`: the main process, 0 before it executes. */
 export type RunHandle = { readonly pid: number };
 
 interface ProcessControl<Handle extends RunHandle = RunHandle> {
@@ -34,7 +34,7 @@ interface ProcessControl<Handle extends RunHandle = RunHandle> {
 
 /** A pipe whose writing end goes to the program. It can be read as soon as the object exists. */
 export interface Pipe {
-  /** Opens the reading end. `path`: that of the pipe, which PID 1 reports once it has created the pipe. */
+  /** Opens the reading end. `path`: the path of the pipe, which PID 1 reports once it has created the pipe. */
   open(path: string): void;
   /** The next bytes; null at the end. */
   read(): Promise<Uint8Array | null>;

@@ -19,7 +19,7 @@ interface OwnLogParts {
   readonly clock: Pick<Clock, 'wall'>;
   readonly logs: Pick<Pipeline, 'prefix'>;
   readonly sink: Pick<Sink, 'offer'>;
-  /** The level of the command line; null: that of the configuration. */
+  /** The level of the command line; null: the configuration sets it. */
   readonly level: LogLevel | null;
 }
 

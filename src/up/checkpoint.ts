@@ -24,7 +24,7 @@ export type End = Effect & { readonly type: 'end' };
 export interface Own {
   /** The services that were named on the command line. */
   readonly names: readonly string[];
-  /** The level of `--quiet` or `--verbose`; null: that of the configuration. */
+  /** The level of `--quiet` or `--verbose`; null: the configuration sets it. */
   readonly level: LogLevel | null;
   /** The file that the first supervisor has created for the number of PID 1; null: none. */
   readonly pidFile: string | null;

@@ -19,7 +19,7 @@ export interface UpRequest {
   readonly names: readonly string[];
   /** Whether `--debug` was given: events are traced, and PID 1 does not replace this process if it hangs. */
   readonly debug: boolean;
-  /** The level of `--quiet` or `--verbose`; null: that of the configuration. */
+  /** The level of `--quiet` or `--verbose`; null: the configuration sets it. */
   readonly level: LogLevel | null;
   /** Absolute path of the file for the number of PID 1; null: none, or this process is a successor. */
   readonly pidFile: string | null;

@@ -58,7 +58,7 @@ const CONTROL: Readonly<Record<string, string>> = {
   '\b': 'backspace',
 };
 
-/** `pending` is that of the previous call. */
+/** `pending`: the incomplete sequence at the end of the previous call. */
 export function parseInput(pending: string, chunk: string): ParsedKeys {
   const text = pending + chunk;
   const inputs: UserInput[] = [];

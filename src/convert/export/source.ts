@@ -185,7 +185,7 @@ function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, s
   return { ok: false, error: { diagnostics: sortDiagnostics(diagnostics), sources } };
 }
 
-/** The services whose `enabled` has a reference; null: that of `defaults` has one. */
+/** The services whose `enabled` has a reference; null: `enabled` of `defaults` has one. */
 function conditionalKeys(references: readonly Reference[]): ReadonlySet<string | null> {
   return new Set(
     references.flatMap(({ path: [first, second, third] }) => {

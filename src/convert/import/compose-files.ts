@@ -46,7 +46,7 @@ export function readComposeFiles(input: ImportInput, report: Report): ComposeFil
     const own = new Map<string, ComposeEntry>();
     const added = addFile(input, file, own, report, 0);
     if (!('top' in added)) return added;
-    const what = 'its values are merged in; positions of what comes from it are those of the service in the first file';
+    const what = 'its values are merged in; reports about them show the position of the service in the first file';
     report.once(`merge ${file.path}`, added.top.where(), file.path, what);
     top = mergeSections(top, added.top);
     for (const [key, { section }] of own) {
@@ -149,7 +149,7 @@ function extend(node: MapNode, around: Around, depth: number): MapNode {
       `extends ${file}`,
       where,
       `extends ${file}`,
-      'its services are merged in; positions of what comes from it are those of this service',
+      'its services are merged in; reports about them show the position of this service',
     );
   return merge(relocate(extend(target, base, depth + 1), file === undefined ? null : node), own);
 }
@@ -163,7 +163,7 @@ function openBase(around: Around, file: string): Around | null {
   return services?.kind === 'map' ? { ...around, services, source: read.source } : null;
 }
 
-/** The same tree with all positions at that of another node, which is in the file that findings name. */
+/** The same tree; all its nodes get the position of another node, which is in the file that findings name. */
 function relocate<T extends Node>(node: T, at: Node | null): T {
   if (at === null) return node;
   const place = { start: at.start, end: at.start };

@@ -92,7 +92,7 @@ function readHealthcheck(section: Section): ImageHealthcheck {
   };
 }
 
-/** The image of a service; one that is built has a name that ends in that of the service. */
+/** The image of a service. The name of an image that is built ends in the name of the service. */
 export function findImage(
   images: readonly ImageConfig[],
   image: string | null,

@@ -294,7 +294,12 @@ export class ShellWalk {
     const code = /^(?:exit|return)\s+["']?(\$\{?\w+\}?|\$\?|\d+)/.exec(text)?.[1];
     if (code === '$?' || code === undefined || code.startsWith('$'))
       state.report.lost(where, text, 'the container ends with the code of the service anyway');
-    else state.report.changed(where, text, `the code of the script was always ${code}; it is that of the service now`);
+    else
+      state.report.changed(
+        where,
+        text,
+        `the script always exited with ${code}; the container exits with the code of the service`,
+      );
     if (state.enabled === null && this.ending.kind !== 'none') this.#done = true;
   }
 

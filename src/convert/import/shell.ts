@@ -77,7 +77,7 @@ function writeScriptEnd(ending: ScriptEnd, { units, report }: ShellState, draft:
       report.changed(
         null,
         'wait',
-        'the code of the script was that of its last `wait`; it is that of the first service that fails now',
+        'the script exited with the code of its last `wait`; the container exits with the code of the first service that fails',
       );
     }
     return;

@@ -40,7 +40,7 @@ export function importLogs(reader: ProgramReader, fields: ServiceDraft['fields']
     return;
   }
   const file = out.kind === 'file' ? fileOf(reader, 'stdout', out.path, hasCopies) : null;
-  // Without a file of its own, standard error goes to that of standard output.
+  // Without a file of its own, standard error goes to the file of standard output.
   const hasOwn = err.kind === 'file' && (out.kind !== 'file' || err.path !== out.path);
   const stderrFile = hasOwn ? fileOf(reader, 'stderr', err.path, hasCopies) : null;
   if (file !== null || stderrFile !== null)

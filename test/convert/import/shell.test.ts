@@ -244,7 +244,7 @@ services:
     ],
     ['arguments of the image', 'a &\nexec "$@"', 'its command is the CMD of the image'],
     ['a trap', "trap 'kill 0' TERM\na", 'stopping every service in order is what svc-super does'],
-    ['a fixed code', 'a &\nwait -n\nexit 0', 'the code of the script was always 0'],
+    ['a fixed code', 'a &\nwait -n\nexit 0', 'the script always exited with 0'],
     ['an open quote', 'a "b', 'the script: it has a mistake here'],
     ['a condition that is none', 'if grep -q x /f; then a & fi\nwait', 'the condition cannot be written as `enabled`'],
   ])('%s is reported', async (_, source, words) => {
