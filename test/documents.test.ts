@@ -1,8 +1,10 @@
-// Checks the documents as text: every link to a file or a heading of this repository leads somewhere, and the README stays
-// short enough for a new user. Opens no address of the network.
+// Checks the documents as text: every link to a file or a heading of this repository leads somewhere, every services.yaml in
+// them is valid, and the README stays short enough for a new user. Opens no address of the network.
 import { expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
+import { checkConfiguration } from '../src/check/static.ts';
+import { memoryFiles, PATH } from './config/rig.ts';
 
 const ROOT = join(import.meta.dir, '..');
 const README_MOST = 250;
@@ -52,6 +54,26 @@ test('every link within the repository leads to a file and a heading', () => {
 
 test(`the README has at most ${README_MOST} lines`, () => {
   expect(readFileSync(join(ROOT, 'README.md'), 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(README_MOST);
+});
+
+const YAML_BLOCK = /^```yaml\n([\s\S]*?)^```$/gm;
+
+test('every services.yaml in the documents is valid', () => {
+  // Those of docs/migration are made by a test of the imports.
+  const blocks = DOCUMENTS.filter((document) => !/^docs.migration/.test(document)).flatMap((document) =>
+    [...readFileSync(join(ROOT, document), 'utf8').matchAll(YAML_BLOCK)].map(([, text = '']) => ({ document, text })),
+  );
+  const examples = blocks.filter(({ text }) => /^services:$/m.test(text));
+  expect(examples.length).toBeGreaterThan(8);
+  const refused = examples.flatMap(({ document, text }) => {
+    const { result } = checkConfiguration(
+      { path: PATH, files: memoryFiles({ [PATH]: text }), environment: {} },
+      'static',
+      undefined,
+    );
+    return result.ok ? [] : result.error.diagnostics.map(({ message }) => `${document}: ${message}`);
+  });
+  expect(refused).toEqual([]);
 });
 
 /** Folders of the repository whose files the documents name. */
