@@ -156,6 +156,8 @@ function isUnmet(edge: Edge, target: Service | undefined): boolean {
     case 'stopped':
       return true;
     case 'idle':
+      // `started` still holds after a stop, but what it stands for does not run.
+      return edge.condition === 'started' || !holds(edge, target);
     case 'failed':
     case 'completed':
       return !holds(edge, target);

@@ -178,7 +178,7 @@ export class Ledger {
     const isMissing = (edge: Edge) => {
       const target = this.gates.book(edge.on);
       if (target.rest === 'held') return true;
-      if (target.rest === 'by-hand') return !this.gates.met(edge);
+      if (target.rest === 'by-hand') return edge.condition === 'started' || !this.gates.met(edge);
       return target.final === null ? target.wanted === 'down' : !this.gates.met(edge);
     };
     const edges = this.gates.book(name).plan.edges.filter(({ origin }) => origin === 'declared');
