@@ -128,7 +128,7 @@ export function mismatch(node: Node, name: string, wanted: string, reading: Read
 }
 
 /** References to variables whose values are probably secret; messages appear in logs. */
-export const SECRET = /\$\{\w*(?:TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH)/i;
+export const SECRET = /\$\{\w*(?:TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH|_PWD)/i;
 
 /** Describes a node, short enough for a message: `"abc"`, `5`, `a list`. */
 export function describe(node: Node, reading: Reading): string {

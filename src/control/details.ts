@@ -1,7 +1,7 @@
 // The page of one service as JSON: its command, environment, ports, probes and runs. Hides the values of secrets. Pure.
 import type { Millis, Plan, Probe, ServicePlan } from '../plan/plan.ts';
 import { describeTarget } from '../plan/probes.ts';
-import { hidePasswords, isSecretName } from '../plan/secrets.ts';
+import { hideInArguments, hidePasswords, isSecretName } from '../plan/secrets.ts';
 import { allEdges } from '../plan/stages.ts';
 import type { PastRun } from './run-log.ts';
 import type { LastAttempt } from './source.ts';
@@ -85,7 +85,7 @@ export function describeService(input: DetailsInput): DetailsBody | null {
   );
   return {
     name,
-    command: argv.map(hidePasswords),
+    command: hideInArguments(argv),
     cwd,
     user: user === null ? null : (user.name ?? `${user.uid}:${user.gid}`),
     env: variablesOf(input.environment ?? own.env, own, showsValues),
@@ -133,7 +133,7 @@ function describeRestart({ restart: { policy, max, within } }: ServicePlan): str
 }
 
 function describeStop({ stop }: ServicePlan, { stopTimeout }: Plan): string {
-  const how = stop.argv === null ? stop.signal : hidePasswords(stop.argv.join(' '));
+  const how = stop.argv === null ? stop.signal : hideInArguments(stop.argv).join(' ');
   return `${how}, SIGKILL after ${(stop.timeout ?? stopTimeout) / 1_000} s`;
 }
 

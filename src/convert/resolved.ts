@@ -6,6 +6,7 @@ import type { Place } from '../config/range.ts';
 import { coreValue, makeReading, REPLICA, SECRET } from '../config/reading.ts';
 import { type ListNode, type MapNode, type Node, type ScalarNode, type Source, toPlace } from '../config/tree.ts';
 import { dirname, isAbsolute, join, pathFrom } from '../paths.ts';
+import { hidePasswords, isSecretName } from '../plan/secrets.ts';
 import { printable } from '../text.ts';
 import { writeEntry, writeKey, writeScalar } from './yaml-values.ts';
 
@@ -98,7 +99,7 @@ function writeMap({ entries }: MapNode, pad: string, printing: Printing): Resolv
 function writePair(key: string, node: Node, pad: string, printing: Printing): ResolvedLine[] {
   const head = `${pad}${writeKey(key)}:`;
   if (node.kind === 'scalar') {
-    const { text, isText } = resolveScalar(node, printing);
+    const { text, isText } = resolveScalar(node, key, printing);
     if (!isText || !text.includes('\n')) return [valueLine(`${head} ${isText ? writeScalar(text) : text}`, node)];
     return writeEntry([key], text, pad.length).map((line, at) => ({ text: line.text, node, isValue: at === 0 }));
   }
@@ -127,24 +128,28 @@ function writeOnOneLine(list: ListNode, printing: Printing): string | null {
 }
 
 /** A value in one line; `isInside`: within `[]` or `{}`. */
-function writeFlow(node: Node, printing: Printing, isInside = true): string {
+function writeFlow(node: Node, printing: Printing, isInside = true, key: string | null = null): string {
   if (node.kind === 'list') return `[${node.items.map((item) => writeFlow(item, printing)).join(', ')}]`;
   if (node.kind === 'map') {
     const pairs = [...node.entries.values()].map(
-      (entry) => `${writeKey(entry.key)}: ${writeFlow(entry.node, printing)}`,
+      (entry) => `${writeKey(entry.key)}: ${writeFlow(entry.node, printing, true, entry.key)}`,
     );
     return pairs.length === 0 ? '{}' : `{ ${pairs.join(', ')} }`;
   }
-  const { text, isText } = resolveScalar(node, printing);
+  const { text, isText } = resolveScalar(node, key, printing);
   return isText ? writeScalar(text, isInside) : text;
 }
 
-/** The text of a scalar, and whether it must be read as a text. */
-function resolveScalar(node: ScalarNode, { source, filled, paths, how }: Printing): { text: string; isText: boolean } {
+/** The text of a scalar, and whether it must be read as a text. `key`: that of the scalar in its map. */
+function resolveScalar(
+  node: ScalarNode,
+  key: string | null,
+  { source, filled, paths, how }: Printing,
+): { text: string; isText: boolean } {
   const placed = (path: string): string => (paths.has(node) ? placePath(path, node, source, how) : path);
   const found = filled.get(node);
   // A secret, and the number of a replica, are known later.
-  const isKept = how === 'references' || SECRET.test(node.text) || node.text.includes(REPLICA);
+  const isKept = how === 'references' || isSecret(node, key, found?.text ?? '') || node.text.includes(REPLICA);
   if (found === undefined || isKept) {
     if (typeof node.value === 'string') return { text: placed(node.value), isText: true };
     return { text: node.value === null ? 'null' : node.text, isText: false };
@@ -159,4 +164,9 @@ function placePath(path: string, node: Node, source: Source, how: Printing['how'
   if (isAbsolute(path) || path.startsWith('${')) return path;
   const own = fromFirst(path, node, source);
   return how === 'values' && !isAbsolute(own) ? join(dirname(source.file), own) : own;
+}
+
+/** Whether the variables of a scalar are probably secret: by their names, by its key, or by the text that they make. */
+function isSecret(node: ScalarNode, key: string | null, text: string): boolean {
+  return SECRET.test(node.text) || (key !== null && isSecretName(key)) || hidePasswords(text) !== text;
 }

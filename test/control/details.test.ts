@@ -5,6 +5,7 @@ import { describeService } from '../../src/control/details.ts';
 import { MAX_RUNS, RunLog } from '../../src/control/run-log.ts';
 import type { LastAttempt } from '../../src/control/source.ts';
 import type { Ended } from '../../src/core/run.ts';
+import { hideInArguments } from '../../src/plan/secrets.ts';
 import { on, plan, service } from '../helpers/plans.ts';
 import { seen } from './fake.ts';
 
@@ -57,6 +58,15 @@ describe('the details of a service', () => {
       needed_by: [{ name: 'api' }],
     });
   });
+
+  test.each([
+    ['serve --api-key x1 --api-key=x1 --max-tokens=9', 'serve --api-key *** --api-key=*** --max-tokens=9'],
+    ['serve --tokenizer bert --token', 'serve --tokenizer bert --token'],
+    ['PGPASSWORD=x1 http://h/?token=x1&n=1', 'PGPASSWORD=*** http://h/?token=***&n=1'],
+    ['{"password":"x1"} https://x1@h/p git@h:p', '{"password":"***"} https://***@h/p git@h:p'],
+  ])('hide secrets in arguments: %s', (argv, shown) =>
+    expect(hideInArguments(argv.split(' '))).toEqual(shown.split(' ')),
+  );
 
   test('have the runs, newest first, and one that the previous supervisor has started', () => {
     const runs = new RunLog();

@@ -141,6 +141,25 @@ services:
 `);
   });
 
+  test('keeps variables of a secret: by the key, or by the text that they make', () => {
+    const values = { CTOK: 'hunter2', DSN: 'postgres://joe:hunter2@h/x', PLAIN: 'ok' };
+    const { text } = resolved(
+      {
+        '/app/services.yaml': `control: { http: { token: "\${CTOK}" } }
+services:
+  web:
+    command: [serve, "--api-key=\${CTOK}", "\${PLAIN}"]
+    env: { API_TOKEN: "\${CTOK}", DATABASE: "\${DSN}", MYSQL: "\${PLAIN}" }
+    ready: { http: { port: 1, headers: { Authorization: "Bearer \${CTOK}" } } }
+`,
+      },
+      'values',
+      values,
+    );
+    expect(text).not.toContain('hunter2');
+    expect(text).toContain('      MYSQL: ok  #');
+  });
+
   test('gives the same plan, wherever it is read', () => expectSame(SEVERAL));
 
   test('keeps references where asked to, and paths from the folder of the first file', () => {

@@ -156,6 +156,10 @@ test('scale adds and removes replicas; the number survives the supervisor and a 
   );
   await run.puppet('other', 2);
   expect((await run.command('scale', 'web=1', 'other=0')).stderr).toContain('`replicas` must be a whole number from 1');
+  expect(await run.command('scale', 'web=1', 'web=2')).toMatchObject({ code: 64, stdout: '' });
+  // One that is refused leaves the others as they are.
+  expect((await run.status()).scale).toEqual({ web: { replicas: 4, file: 2 } });
+  expect(await run.command('scale', 'web=1')).toMatchObject({ code: 0 });
   for (const index of [1, 2, 3]) await run.line(new RegExp(`web\\.${index} is not in the configuration any more`));
   await until('the process of web.3 to end', () => added.isGone);
   expect(await stateOf(run)).toEqual(['web.0 ready 1', 'other ready 2']);

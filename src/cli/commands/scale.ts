@@ -34,28 +34,39 @@ async function scale(context: CommandContext, { values, positionals }: GivenFlag
     const found = /^(.+)=(\d{1,9})$/.exec(word);
     if (found === null)
       return reportUsage(context, `\`${word}\` is not NAME=N, the name of a service and a number of replicas`, USAGE);
-    wanted.push({ name: found[1] ?? '', replicas: Number(found[2]) });
+    const name = found[1] ?? '';
+    if (wanted.some((other) => other.name === name))
+      return reportUsage(context, `${name} has two numbers of replicas`, USAGE);
+    wanted.push({ name, replicas: Number(found[2]) });
+  }
+  const isDry = values['dry-run'] === true;
+  // One that is refused leaves the others as they are: of several, each is tried first.
+  for (const one of wanted.length > 1 && !isDry ? wanted : []) {
+    const outcome = await scaleOne(context, one, true, values);
+    if (typeof outcome === 'number') return outcome;
   }
   const added: string[] = [];
   for (const one of wanted) {
-    const outcome = await scaleOne(context, one, values);
+    const outcome = await scaleOne(context, one, isDry, values);
     if (typeof outcome === 'number') return outcome;
-    added.push(...outcome);
+    context.out(values.json === true ? renderJson(outcome) : renderReload(outcome));
+    added.push(...outcome.added);
   }
-  if (values.wait !== true || values['dry-run'] === true || added.length === 0) return EXIT.ok;
+  if (values.wait !== true || isDry || added.length === 0) return EXIT.ok;
   const progress = await awaitServices(context, added, 'ready', null);
   if (typeof progress === 'number') return progress;
   if (progress.result === 'reached' && values.json !== true) context.out(`ready: ${added.join(', ')}\n`);
   return progress.result === 'reached' ? EXIT.ok : EXIT.failed;
 }
 
-/** Sends one request; returns the names of the new services, or an exit code. */
+/** Sends one request; returns the difference, or the exit code of a refusal, which is reported. */
 async function scaleOne(
   context: CommandContext,
   { name, replicas }: Wanted,
+  isDry: boolean,
   values: GivenFlags['values'],
-): Promise<readonly string[] | number> {
-  const body = { replicas, dry_run: values['dry-run'] === true };
+): Promise<ReloadBody | number> {
+  const body = { replicas, dry_run: isDry };
   const path = `/v1/services/${encodeURIComponent(name)}/scale`;
   const response = await callSupervisor(context, { method: 'POST', path, body });
   if (!response.ok) return reportNoSupervisor(context, response);
@@ -66,7 +77,5 @@ async function scaleOne(
     return EXIT.config;
   }
   if (response.status !== 200) return reportRefusal(context, response.body);
-  const difference = response.body as ReloadBody;
-  context.out(values.json === true ? renderJson(difference) : renderReload(difference));
-  return difference.added;
+  return response.body as ReloadBody;
 }

@@ -29,14 +29,17 @@ describe('a service that is started by hand', () => {
     expect([run.state('debug'), run.service('debug').run]).toEqual(['ready', 2]);
   });
 
-  test.each(['start', 'restart'] as const)('a %s starts what it needs, also if that ran before and was stopped', (operation) => {
-    const run = begin(service('a'), manual('store'), manual('debug', { edges: [on('store', 'started')] }));
-    run.operate('start', 'debug').pass(100);
-    run.operate('stop', ...(operation === 'start' ? ['store', 'debug'] : ['store'])).pass(100);
-    run.operate(operation, 'debug').pass(100);
-    expect(states(run, 'store', 'debug')).toEqual(['ready', 'ready']);
-    expect(run.service('store').run).toBe(2);
-  });
+  test.each(['start', 'restart'] as const)(
+    'a %s starts what it needs, also if that ran before and was stopped',
+    (operation) => {
+      const run = begin(service('a'), manual('store'), manual('debug', { edges: [on('store', 'started')] }));
+      run.operate('start', 'debug').pass(100);
+      run.operate('stop', ...(operation === 'start' ? ['store', 'debug'] : ['store'])).pass(100);
+      run.operate(operation, 'debug').pass(100);
+      expect(states(run, 'store', 'debug')).toEqual(['ready', 'ready']);
+      expect(run.service('store').run).toBe(2);
+    },
+  );
 
   test('starts because a service that starts depends on it, directly or through another one', () => {
     const services = [manual('disk'), manual('store', { edges: [on('disk')] }), manual('other')];
