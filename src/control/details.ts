@@ -1,4 +1,5 @@
-// The page of one service as JSON: its command, environment, ports, probes and runs. Hides the values of secrets. Pure.
+// The details of one service as JSON: its command, environment, ports, probes and runs. Never contains the value of a secret.
+// Reads nothing itself. Pure.
 import type { Millis, Plan, Probe, ServicePlan } from '../plan/plan.ts';
 import { describeTarget } from '../plan/probes.ts';
 import { hideInArguments, hidePasswords, isSecretName } from '../plan/secrets.ts';
@@ -7,7 +8,7 @@ import type { PastRun } from './run-log.ts';
 import type { LastAttempt } from './source.ts';
 import { toWireExit, type WireService } from './wire.ts';
 
-/** A variable. `value` is null if it is not shown: a secret, or a reader without a token. */
+/** An environment variable. `value` is null if it is hidden: it is a secret, or the client has no token. */
 interface VariableJson {
   readonly name: string;
   readonly value: string | null;
@@ -16,10 +17,11 @@ interface VariableJson {
 interface ProbeJson {
   readonly use: 'ready' | 'live';
   readonly kind: Probe['kind'];
-  /** What it asks: an address, a command, a file, a pattern. */
+  /** What the probe checks: an address, a command, a file, a pattern. */
   readonly target: string;
   readonly interval_seconds: number;
   readonly timeout_seconds: number;
+  /** The latest attempt that has ended; null: none has. */
   readonly last: {
     readonly time: string;
     readonly result: LastAttempt['result'];
@@ -73,7 +75,7 @@ interface DetailsInput {
   readonly showsValues: boolean;
 }
 
-/** Null if the plan has no such service. */
+/** The details of `service`; null: the plan has no such service. */
 export function describeService(input: DetailsInput): DetailsBody | null {
   const { service, plan, attempts, showsValues } = input;
   const own = plan.services.find(({ name }) => name === service.name);
@@ -138,8 +140,8 @@ function describeStop({ stop }: ServicePlan, { stopTimeout }: Plan): string {
 }
 
 function runsOf({ service, runs, now }: DetailsInput): readonly RunJson[] {
-  const isKnown = runs.some(({ run }) => run === service.run);
   // `runs` lacks the current run if a previous supervisor started it.
+  const isKnown = runs.some(({ run }) => run === service.run);
   const current: readonly RunJson[] =
     service.uptime_seconds === null || isKnown
       ? []
@@ -171,6 +173,7 @@ function toRunJson({ run, startedAt, endedAt, readyAfter, lasted, exit, result, 
   };
 }
 
+/** ISO 8601. `wall`: milliseconds since 1970. */
 function toTime(wall: number): string {
   return new Date(wall).toISOString();
 }

@@ -1,24 +1,28 @@
-// A supervisor on another machine, as a client reaches it: the URL of its TCP listener, or of a proxy before it, and
-// connections over TCP and TLS. Sends nothing: client.ts does. Loaded only if a URL is given.
+// Connects a client to a supervisor on another machine: parses the URL of its TCP listener, or of a proxy in front of it, and
+// opens connections over TCP or TLS. Sends no request: client.ts does. Loaded only if a URL is given.
 import { connect, isIP } from 'node:net';
 import type { Dial, SupervisorListener } from './client.ts';
 import type { SupervisorConnection } from './exchange.ts';
 
 interface Address {
+  /** Without a slash at the end. */
   readonly url: string;
+  /** An IPv6 address has no brackets here. */
   readonly host: string;
   readonly port: number;
   readonly isSecure: boolean;
+  /** The value of the `Host` header. */
   readonly authority: string;
+  /** What comes before the path of each request; `` for none. */
   readonly prefix: string;
 }
 
 const WANTED = 'write http://HOST:PORT, or https://HOST for a proxy with TLS';
 
-/** The address of a URL, or what is wrong with it. */
+/** Parses a URL. `why`: what is wrong with it; follows the URL in a message. */
 export function parseAddress(
   text: string,
-): { readonly ok: true; readonly address: Address } | { ok: false; why: string } {
+): { readonly ok: true; readonly address: Address } | { readonly ok: false; readonly why: string } {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:\/\/./i.test(text))
     return { ok: false, why: `is not the URL of a supervisor: ${WANTED}` };
@@ -40,7 +44,7 @@ export function parseAddress(
   };
 }
 
-/** How to connect to that address. `authorities`: certificates (PEM) to trust instead of the usual ones; null: the usual ones. */
+/** How to connect to an address. `authorities`: certificate authorities to trust (PEM); null: those that the runtime has. */
 export function dialRemote(address: Address, token: string | null, authorities: string | null): Dial {
   const { url, authority, prefix } = address;
   return {
@@ -51,9 +55,10 @@ export function dialRemote(address: Address, token: string | null, authorities: 
   };
 }
 
-/** Time until a silent connection is probed, so that a follower notices a host that is gone. Milliseconds. */
+/** How long a connection is silent before TCP probes it, milliseconds: `logs --follow` must notice a host that is gone. */
 const KEEP_ALIVE_AFTER = 15_000;
 
+/** Resolves to the connection when it is established, and rejects if that fails. */
 async function openRemote(
   { host, port, isSecure }: Address,
   authorities: string | null,

@@ -2,18 +2,20 @@
 // a fixed size, sampled at an interval. Not part of the checkpoint: a new supervisor begins with an empty history.
 import type { ApiSource, Usage } from './source.ts';
 
-/** Milliseconds between two samples, and the number that is kept: one hour. */
+/** Milliseconds between two samples. */
 export const SAMPLE_INTERVAL = 15_000;
+/** Samples that are kept: one hour. */
 export const MAX_SAMPLES = 240;
-/** Services beyond this number have no history: the history of all services has at most 2.9 MB. */
+/** Only this many services have a history, which limits its size to 2.9 MB. */
 export const MAX_RECORDED = 1_000;
 /** Without `keep()`, sampling ends this long after the last request, milliseconds. */
 const SAMPLED_AFTER_REQUEST = 600_000;
 /** GPUs are queried only this long after a request, because a query starts a program. */
 const GPUS_AFTER_REQUEST = 120_000;
 
-/** The pause after a sample is this many times its duration, at most LONGEST_PAUSE: sampling takes at most 0.2 % of a processor. */
-const PAUSE_TIMES = 500;
+/** The pause after a sample is at least this many times the sample's duration, so that sampling takes at most 0.2 % of a processor. */
+const PAUSE_FACTOR = 500;
+/** The longest such pause, milliseconds. */
 const LONGEST_PAUSE = 300_000;
 
 const SERVICE_SERIES = ['cpu_percent', 'memory_bytes', 'restarts'] as const;
@@ -34,18 +36,20 @@ export interface HistoryJson {
   readonly gpus: Readonly<Record<string, SeriesJson<(typeof GPU_SERIES)[number]>>>;
 }
 
+/** The processor time of a run at its latest sample. */
 interface Previous {
   readonly run: number;
   readonly seconds: number;
+  /** Wall time, milliseconds. */
   readonly at: number;
 }
 
+/** Samples while it is kept or asked for, and returns what it has sampled. */
 export class ResourceHistory {
   readonly #source: Source;
   readonly #times = new Float64Array(MAX_SAMPLES);
   readonly #services = new Map<string, Series<(typeof SERVICE_SERIES)[number]>>();
   readonly #gpus = new Map<string, Series<(typeof GPU_SERIES)[number]>>();
-  /** The processor time of each service at its last sample. */
   #previous = new Map<string, Previous>();
   /** Samples taken so far; sample n is in the rings at n modulo MAX_SAMPLES. */
   #count = 0;
@@ -58,13 +62,13 @@ export class ResourceHistory {
     this.#source = source;
   }
 
-  /** Samples from now on, also without requests. */
+  /** Keeps sampling from now on, with or without requests. */
   keep(): void {
     this.#isKept = true;
     if (this.#cancel === null) this.#arm();
   }
 
-  /** Notes a request: samples for a while from now on. */
+  /** Notes a request: takes the first sample if there is none, and keeps sampling for SAMPLED_AFTER_REQUEST. */
   ask(): void {
     this.#askedAt = this.#source.wall();
     if (this.#cancel !== null && this.#count > 0) return;
@@ -86,9 +90,9 @@ export class ResourceHistory {
     };
   }
 
-  /** `took`: the duration of the sample before, milliseconds. */
+  /** Arms the timer of the next sample. `took`: the duration of the latest one, milliseconds. */
   #arm(took = 0): void {
-    const pause = Math.max(SAMPLE_INTERVAL, Math.min(LONGEST_PAUSE, took * PAUSE_TIMES));
+    const pause = Math.max(SAMPLE_INTERVAL, Math.min(LONGEST_PAUSE, took * PAUSE_FACTOR));
     this.#cancel = this.#source.after(pause, () => this.#sample());
   }
 
@@ -127,7 +131,7 @@ export class ResourceHistory {
 
   async #sampleGpus(slot: number, at: number): Promise<void> {
     const { devices } = await this.#source.gpus();
-    // The driver may have answered so late that the ring has come round.
+    // After a late result the slot may already hold a newer sample.
     if (this.#times[slot] !== at) return;
     for (const { id, use_percent, memory_used_bytes } of devices) {
       const series = this.#gpus.get(id) ?? newSeries(GPU_SERIES);
@@ -138,7 +142,7 @@ export class ResourceHistory {
   }
 }
 
-/** Processor time in percent of one processor since the last sample; null: it is not known. */
+/** Processor time since the latest sample of the same run, in percent of one processor; null: there is no such sample. */
 function percentSince(previous: Previous | undefined, run: number, used: Usage, now: number): number | null {
   if (previous === undefined || previous.run !== run || now <= previous.at) return null;
   return Math.max(0, ((used.cpu_seconds - previous.seconds) / (now - previous.at)) * 100_000);
@@ -153,6 +157,7 @@ function clear(series: Readonly<Record<string, Float32Array>>, slot: number): vo
   for (const values of Object.values(series)) values[slot] = Number.NaN;
 }
 
+/** The values of `slots`. `wanted`: keys of `all`; null: all of them. */
 function toJson<Name extends string>(
   all: ReadonlyMap<string, Series<Name>>,
   names: readonly Name[],
@@ -168,7 +173,7 @@ function toJson<Name extends string>(
   );
 }
 
-/** One decimal; null: not known. */
+/** Rounds to one decimal. NaN, which stands for an unknown value in a ring, becomes null. */
 function toNumber(value: number | undefined): number | null {
   return value === undefined || Number.isNaN(value) ? null : Math.round(value * 10) / 10;
 }

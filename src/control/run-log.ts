@@ -1,5 +1,5 @@
-// The latest runs of each service: when they began and ended, and how. Fed by the notices of the core; nothing depends on it.
-// Pure; the time is an argument. Not part of the checkpoint: a new supervisor begins with an empty log.
+// The latest runs of each service: when each began and ended, and how. Made from the notices of the core; no decision depends on it.
+// The time is an argument. Not part of the checkpoint: a new supervisor begins with an empty log.
 import type { Notice } from '../core/notice.ts';
 import type { Ended } from '../core/run.ts';
 import { renderEnd } from '../messages/ends.ts';
@@ -9,8 +9,9 @@ import type { Exit } from '../plan/process.ts';
 /** A run of a service. Instants are wall times in milliseconds. */
 export interface PastRun {
   readonly run: number;
-  /** null: the program was never executed. */
+  /** null: the program was not executed. */
   readonly startedAt: number | null;
+  /** From the spawn; null: it has not been ready. */
   readonly readyAfter: Millis | null;
   /** null: the run has not ended. */
   readonly endedAt: number | null;
@@ -25,6 +26,7 @@ export interface PastRun {
 /** Runs of a service that are kept. */
 export const MAX_RUNS = 20;
 
+/** Keeps the latest MAX_RUNS runs of each service. */
 export class RunLog {
   readonly #runs = new Map<string, PastRun[]>();
 
@@ -33,11 +35,11 @@ export class RunLog {
     return this.#runs.get(service) ?? [];
   }
 
-  /** Takes a notice about a service; `run` is the number of its latest run. Other notices than those of runs are ignored. */
+  /** Records what a notice reports about a run; ignores other notices. `run`: the latest run of the service; `wall`: milliseconds. */
   note(service: string, run: number, notice: Notice, wall: number): void {
     switch (notice.event) {
       case 'started':
-        this.#put(service, { ...begun(run), startedAt: wall });
+        this.#put(service, { ...newRecord(run), startedAt: wall });
         return;
       case 'ready':
         if (notice.after !== null) this.#put(service, { ...this.#record(service, run), readyAfter: notice.after });
@@ -67,14 +69,14 @@ export class RunLog {
 
   #stop(service: string, run: number, exit: Exit | null, wall: number): void {
     const record = this.#record(service, run);
-    // A service that is stopped before it was started, or during the pause before a restart, has no run that ends.
+    // No run ends if the service was stopped before its first start, or in the pause before a restart.
     if (record.endedAt !== null || (record.startedAt === null && exit === null)) return;
     const lasted = record.startedAt === null ? null : wall - record.startedAt;
     this.#put(service, { ...record, endedAt: wall, lasted, exit, result: 'stopped', text: 'stopped on request' });
   }
 
   #record(service: string, run: number): PastRun {
-    return this.of(service).find((record) => record.run === run) ?? begun(run);
+    return this.of(service).find((record) => record.run === run) ?? newRecord(run);
   }
 
   #put(service: string, record: PastRun): void {
@@ -83,7 +85,7 @@ export class RunLog {
   }
 }
 
-function begun(run: number): PastRun {
+function newRecord(run: number): PastRun {
   return {
     run,
     startedAt: null,

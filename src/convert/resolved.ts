@@ -1,5 +1,5 @@
-// Prints a configuration of any number of files as one services.yaml that gives the same plan: merged, without anchors, each
-// value with the place that it is from. Secrets stay in their files and variables. Reads no file.
+// Prints a configuration of one or more files as one services.yaml that results in the same plan: merged, without anchors, with the
+// origin of each value in a comment. Values of secrets stay in their files and variables. Reads no file.
 import { type Config, readConfig } from '../config/config.ts';
 import { fromFirst } from '../config/file-values.ts';
 import type { Place } from '../config/range.ts';
@@ -10,7 +10,7 @@ import { hidePasswords, isSecretName } from '../plan/secrets.ts';
 import { printable } from '../text.ts';
 import { writeEntry, writeKey, writeScalar } from './yaml-values.ts';
 
-/** A text of services.yaml, and where each of its lines is from; null: from no file. */
+/** A text of services.yaml, and the origin of each of its lines; null: the line is from no file. */
 export interface ResolvedText {
   readonly text: string;
   readonly places: readonly (Place | null)[];
@@ -28,33 +28,35 @@ export interface ResolvedInput {
   readonly how: 'values' | 'references';
 }
 
-/** The state of one printing. */
+/** What stays the same while one text is printed. */
 interface Printing {
   readonly source: Source;
+  /** Scalars with variables, and their texts with the variables replaced. `value`: the text is read as YAML reads a plain scalar. */
   readonly filled: ReadonlyMap<Node, { readonly text: string; readonly as: 'text' | 'value' }>;
+  /** Scalars that are paths. */
   readonly paths: ReadonlySet<Node>;
   readonly how: ResolvedInput['how'];
 }
 
 interface ResolvedLine {
   readonly text: string;
-  /** What the line shows; null: something of no file. */
+  /** The node that the line shows; null: a value from no file. */
   readonly node: Node | null;
-  /** Whether a value begins in the line. */
+  /** Whether a value begins on the line, which then names its origin. */
   readonly isValue: boolean;
 }
 
 const valueLine = (text: string, node: Node | null): ResolvedLine => ({ text, node, isValue: true });
 const otherLine = (text: string, node: Node): ResolvedLine => ({ text, node, isValue: false });
 
-/** Columns of a list that is written in one line. */
+/** A list is written on one line if it has at most this many characters. */
 const WIDTH = 100;
 
 /** The whole configuration. `name` is written even if the name of the folder is the same, so that the text can be moved. */
 export function writeResolved({ root, config, environment, how }: ResolvedInput, name: string): ResolvedText {
   const { source } = config;
   if (root.kind !== 'map') throw new Error('a configuration is a map');
-  // With unset variables the schema would not find all paths.
+  // The schema stops at an unset variable, and would not report all paths.
   const { paths } = observe(root, source, { ...standIns(source), ...environment });
   const { filled } = observe(root, source, environment);
   const printing: Printing = { source, how, filled, paths };
@@ -75,7 +77,7 @@ function describePlace(place: Place | null, folder: string): string {
   return place === null ? "the file's folder" : `${pathFrom(folder, place.file)}:${place.range.line}`;
 }
 
-/** What the schema reads of the tree: values with variables, and paths. */
+/** Reads the tree by the schema, and returns which scalars have variables and which are paths. */
 function observe(root: Node, source: Source, environment: Readonly<Record<string, string>>) {
   const filled = new Map<Node, { text: string; as: 'text' | 'value' }>();
   const paths = new Set<Node>();
@@ -87,7 +89,7 @@ function observe(root: Node, source: Source, environment: Readonly<Record<string
   return { filled, paths };
 }
 
-/** A value for each variable that the text names. */
+/** An arbitrary value for each variable that the text names. */
 function standIns({ text }: Source): Readonly<Record<string, string>> {
   return Object.fromEntries([...text.matchAll(/\$\{([A-Za-z_]\w*)/g)].map(([, variable = '']) => [variable, '1']));
 }
@@ -119,7 +121,7 @@ function writeItem(item: Node, pad: string, printing: Printing): ResolvedLine[] 
   return lines.map((line, at) => (at === 0 ? { ...line, text: `${pad}- ${line.text.trimStart()}` } : line));
 }
 
-/** A short list of scalars of one file; null: it needs more lines. */
+/** A list on one line; null: it is too long, has other items than scalars, or has items of several files. */
 function writeOnOneLine(list: ListNode, printing: Printing): string | null {
   const files = new Set(list.items.map((item) => toPlace(printing.source, item).file));
   if (files.size > 1 || list.items.some(({ kind }) => kind !== 'scalar')) return null;
@@ -127,7 +129,7 @@ function writeOnOneLine(list: ListNode, printing: Printing): string | null {
   return line.length > WIDTH ? null : line;
 }
 
-/** A value in one line; `isInside`: within `[]` or `{}`. */
+/** A value on one line. `isInside`: whether it is within `[]` or `{}`, where more characters need quotes. */
 function writeFlow(node: Node, printing: Printing, isInside = true, key: string | null = null): string {
   if (node.kind === 'list') return `[${node.items.map((item) => writeFlow(item, printing)).join(', ')}]`;
   if (node.kind === 'map') {
@@ -159,7 +161,7 @@ function resolveScalar(
   return { text: text.replaceAll('${', () => '$${'), isText: typeof value !== 'number' && typeof value !== 'boolean' };
 }
 
-/** A path from where the printed text is read. One that begins with a variable is taken for an absolute one. */
+/** A path relative to the file that the text will be in. A path that begins with a variable counts as absolute. */
 function placePath(path: string, node: Node, source: Source, how: Printing['how']): string {
   if (isAbsolute(path) || path.startsWith('${')) return path;
   const own = fromFirst(path, node, source);

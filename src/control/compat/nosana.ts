@@ -1,11 +1,12 @@
-// The paths and words by which a node of Nosana asks for the state of its job's operations, and stops or restarts them: what it
-// calls an operation is a service. The rules are those of operations.ts.
+// The routes by which a node of Nosana reads the states of its job's operations, and stops or restarts them. An operation of Nosana
+// is a service here. Has no rules of its own: operations.ts accepts or refuses a request.
 import { isGlob, matchServices } from '../../plan/names.ts';
 import { type Parameter, type Route, refuse } from '../api.ts';
 import { ACCEPTED, KEYED, operate } from '../operations.ts';
 import type { WireService } from '../wire.ts';
 
-const FOUR_STATES: Readonly<Record<string, string>> = {
+/** The state of Nosana for each state of a service; all others are `completed`. */
+const NOSANA_STATES: Readonly<Record<string, string>> = {
   idle: 'pending',
   pending: 'pending',
   starting: 'pending',
@@ -17,16 +18,16 @@ const FOUR_STATES: Readonly<Record<string, string>> = {
   failed: 'failed',
 };
 
-/** The four states of Nosana: pending, running, completed, failed. A stop by the operator is not a failure. */
+/** `pending`, `running`, `completed` or `failed`. A service that the operator has stopped is `completed`. */
 function nosanaState(state: WireService['state']): string {
-  return FOUR_STATES[state] ?? 'completed';
+  return NOSANA_STATES[state] ?? 'completed';
 }
 
 const OPS: Route = {
   method: 'GET',
   path: '/ops',
   summary: 'Every service and one of four states: pending, running, completed, failed',
-  responses: { 200: 'an object of names' },
+  responses: { 200: 'an object from the name of each service to its state' },
   respond: (source) => ({
     status: 200,
     body: Object.fromEntries(source.snapshot().services.map(({ name, state }) => [name, nosanaState(state)])),
@@ -56,15 +57,14 @@ function groupMemberRoute(operation: 'stop' | 'restart'): Route {
     responses: { ...ACCEPTED, 404: 'there is no such service in that group' },
     respond: (source, { params, key }) => {
       const { group = '', op = '' } = params;
-      const found = matchServices(op, source.snapshot().services).some(
-        (service) => !isGlob(op) && service.group === group,
-      );
-      if (!found) return refuse(404, `there is no ${op} in group ${group}`);
+      const named = isGlob(op) ? [] : matchServices(op, source.snapshot().services);
+      if (!named.some((service) => service.group === group)) return refuse(404, `there is no ${op} in group ${group}`);
       return operate(source, operation, { names: [op] }, key);
     },
   };
 }
 
+/** The routes of this file, for the table of all routes. */
 export const NOSANA_ROUTES: readonly Route[] = [
   OPS,
   groupRoute('stop'),

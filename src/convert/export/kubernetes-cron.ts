@@ -1,5 +1,5 @@
-// Scheduled tasks as CronJobs: each is a Pod of its own, which shares nothing with the Pod of the other services. Facts: the API
-// reference of Kubernetes, batch/v1 CronJob (kubernetes.io/docs/concepts/workloads/controllers/cron-jobs).
+// Exports each scheduled task as a CronJob, whose Pods share nothing with the Pod of the other services. Writes no container itself:
+// it is an argument. Facts: batch/v1 CronJob (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/).
 import type { ServiceConfig } from '../../config/config.ts';
 import { formatDuration } from '../../config/quantity.ts';
 import { toSeconds } from '../quantities.ts';
@@ -7,14 +7,15 @@ import { changed, lost, type Remark, type Reporter, type Rules } from './report.
 import type { ExportService, ExportSource } from './source.ts';
 import { compact } from './yaml.ts';
 
-/** A time that is noticed later than this is missed, as in svc-super. */
+/** svc-super misses a time that it notices later than this; a CronJob gets the same deadline. */
 const LATE_AFTER_SECONDS = 120;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
+/** Whether a service has `schedule` or `every`. */
 export const isScheduled = ({ config }: ExportService): boolean => config.schedule !== null || config.every !== null;
 
-/** The expression of a CronJob, which has five fields; null: an interval that no such expression has. */
+/** The cron expression of a CronJob: five fields, without seconds. null: no expression has this interval. */
 function cronOf({ schedule, every }: ServiceConfig): string | null {
   if (schedule !== null) {
     const fields = schedule.split(/\s+/);
@@ -32,24 +33,26 @@ function aboutEvery({ config }: ExportService): Remark {
   if (cronOf(config) !== null) return changed('a CronJob runs at fixed times, and not at the start');
   const interval = formatDuration(every ?? 0);
   return lost(
-    `no expression of cron has an interval of ${interval}, so the output leaves it out`,
+    `no expression of cron has an interval of ${interval}, so the output does not contain this task`,
     'write a `schedule`',
   );
 }
 
+/** What becomes of each field of a schedule. */
 export const CRON_RULES: Rules = {
   schedule: ({ config }) =>
     config.schedule?.split(/\s+/).length === 6
-      ? changed('a CronJob knows no seconds, and runs once a minute at most')
+      ? changed('a CronJob has no seconds: it runs once a minute at most')
       : null,
   every: aboutEvery,
   time_zone: 'kept',
-  overlap: ({ config }) => (config.overlap === 'queue' ? changed('a CronJob skips a time that finds a run') : null),
+  overlap: ({ config }) =>
+    config.overlap === 'queue' ? changed('a CronJob skips a time at which its previous run has not ended') : null,
   catch_up: 'kept',
-  jitter: lost('a CronJob starts at its time', 'sleep at the start of the command'),
+  jitter: lost('a CronJob has no jitter', 'sleep for a random time at the start of the command'),
 };
 
-/** Separates scheduled tasks from the services of the Pod, which wait for none of them in the output. */
+/** Separates scheduled tasks from the services of the Pod, and removes the dependencies between both, which it reports. */
 export function splitScheduled(
   services: readonly ExportService[],
   reporter: Reporter,
@@ -69,7 +72,7 @@ export function splitScheduled(
   return { scheduled, others: kept };
 }
 
-/** One CronJob. null: its interval has no counterpart, which the rules report. */
+/** A CronJob; null: no expression has the task's interval, which CRON_RULES report. `container`: the container of its Pods. */
 export function toCronJob(
   { config: { stop_timeout } }: ExportSource,
   { config }: ExportService,

@@ -1,5 +1,5 @@
-// The source of an export that has several files: their merged text is exported like a file of its own, and findings and errors
-// name the places of the files. Reads the files only through its argument.
+// The text that is exported if the configuration has several files: one merged text. Translates places in that text to places in
+// the files, for findings and errors. Exports nothing itself. Reads files only through its argument.
 import type { Diagnostic, Failure, Related, Result } from '../../config/diagnostic.ts';
 import type { FileReader } from '../../config/file.ts';
 import { loadDraft } from '../../config/load.ts';
@@ -9,13 +9,14 @@ import { type Finding, sortFindings } from '../findings.ts';
 import { writeResolved } from '../resolved.ts';
 import type { ExportResult } from './export.ts';
 
-/** One text of services.yaml, and a function that gives the result of its export the places of the files. */
+/** One text of services.yaml. */
 export interface ExportText {
   readonly text: string;
+  /** Replaces places in `text` by places in the files that it was made from. */
   place(result: Result<ExportResult, Failure>): Result<ExportResult, Failure>;
 }
 
-/** The text of a configuration: of one file as it is, of several files merged. An error is one of reading and merging them. */
+/** The text of a configuration: a single file as it is, several files merged. Fails if they cannot be read or merged. */
 export function readExportText(
   paths: readonly string[],
   files: FileReader,
@@ -31,6 +32,7 @@ export function readExportText(
   return { ok: true, value: { text: resolved.text, place } };
 }
 
+/** `places`: for each line of the text of `path`, the place in a file. */
 function placeResult(
   result: Result<ExportResult, Failure>,
   path: string,

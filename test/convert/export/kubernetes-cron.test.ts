@@ -43,7 +43,7 @@ test('each scheduled task is a CronJob, and the Pod has the others', async () =>
   expect(said).toContain('`depends_on` of backup: a CronJob is a Pod of its own, which waits for nothing');
   expect(said).toContain('`depends_on` of web: no Pod waits for a CronJob');
   expect(said).toContain('`every` of odd: no expression of cron has an interval of 7m');
-  expect(said).toContain('`jitter` of odd: a CronJob starts at its time');
+  expect(said).toContain('`jitter` of odd: a CronJob has no jitter');
 });
 
 test('a file of scheduled tasks alone has no Deployment', async () => {
@@ -51,7 +51,7 @@ test('a file of scheduled tasks alone has no Deployment', async () => {
   const { text, report } = await exportedText(only, { format: 'kubernetes' });
   expect(parseAllDocuments(text).map((document) => document.toJS().kind)).toEqual(['CronJob']);
   expect(parseAllDocuments(text)[0]?.toJS().spec.schedule).toBe('0 * * * *');
-  expect(report.join('\n')).toContain('a CronJob knows no seconds');
+  expect(report.join('\n')).toContain('a CronJob has no seconds');
 });
 
 test('Compose runs it once, and the report says so', async () => {

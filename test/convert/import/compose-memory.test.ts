@@ -19,7 +19,7 @@ test.each([
 test('no limit, and a text that is no size', async () => {
   for (const [field, says] of [
     ['mem_limit: 0', ''],
-    ['mem_limit: much', 'it is no size'],
+    ['mem_limit: much', 'it is not a size'],
   ] as const) {
     const result = await importText('compose', `services: { web: { image: app, command: run, ${field} } }\n`);
     expect(result.ok && parse(result.text).services.web.memory_limit).toBeUndefined();
