@@ -25,7 +25,7 @@ export interface Draft {
   readonly config: Config | null;
   /** The tree of all files, if `config` was read from it. */
   readonly root?: Node;
-  /** Whether it is not just the text of one file: others are included or merged, or should have been. */
+  /** Set if `config` has other sources than one file: files are included or merged, or could not be. */
   readonly isMerged?: true;
   readonly diagnostics: readonly Diagnostic[];
   /** The text of each file, in the order in which they were read. */

@@ -30,7 +30,7 @@ export interface ExportService {
   /** Its key in the file: the name without the number of a copy. */
   readonly key: string;
   readonly config: ServiceConfig;
-  /** Whether it starts by itself, with the defaults of the file; a service that one of those needs does. */
+  /** Whether it starts by itself with the defaults of the file, or because a service that starts by itself needs it. */
   readonly isStarted: boolean;
   /** Why it does not start by itself; null: it does. */
   readonly whyNot: 'enabled' | 'start' | 'profiles' | null;
