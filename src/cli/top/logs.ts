@@ -1,5 +1,5 @@
-// The lines of a service that `top` has read so far. Each answer of the supervisor overlaps the one before: append() finds the
-// lines that are new, and marks a gap if lines were lost between two answers. Pure.
+// The lines of a service that `top` has read so far. Each response of the supervisor overlaps the one before: append() finds the
+// lines that are new, and marks a gap if lines were lost between two responses. Pure.
 import type { LogLineJson } from '../../control/follow.ts';
 import { cleanLine } from './text.ts';
 
@@ -15,49 +15,54 @@ export interface ShownLine {
 export interface LogBuffer {
   /** Oldest first. */
   readonly lines: readonly ShownLine[];
-  /** How many lines were dropped at the beginning since the first answer, so that a place in the log keeps its number. */
+  /** How many lines were dropped from the beginning so far. Without it, a line that was found could not be found again. */
   readonly dropped: number;
 }
 
-/** The supervisor keeps 64 KiB of each service; here there is room for a longer look back. */
+/** Lines that are kept of each service: more than the 64 KiB of output that the supervisor keeps. */
 const MOST_LINES = 5_000;
 
 export const NO_LINES: LogBuffer = { lines: [], dropped: 0 };
 const GAP = '[lines are missing here: the service prints faster than they are read]';
 
-/** The time to ask from: older lines are known. */
+/** The time from which lines are requested, milliseconds since 1970: older lines are known. */
 export function sinceOf({ lines }: LogBuffer): number {
   return lines.at(-1)?.time ?? 0;
 }
 
-/** `answer`: the lines that the supervisor has from sinceOf() on. */
-export function append(buffer: LogBuffer, answer: readonly LogLineJson[]): LogBuffer {
-  const read = answer.map(
+/** Adds the new lines of a response, which has all lines that the supervisor keeps from sinceOf() on, or from an earlier time. */
+export function append(buffer: LogBuffer, response: readonly LogLineJson[]): LogBuffer {
+  const read = response.map(
     ({ time, stream, text }): ShownLine => ({ time: Date.parse(time), stream, text: cleanLine(text) }),
   );
-  const last = buffer.lines.at(-1);
-  const known = last === undefined ? [] : buffer.lines.filter(({ time }) => time === last.time);
-  let same = 0;
-  while (same < known.length && same < read.length && isSame(known[same], read[same])) same += 1;
-  const fresh = read.slice(same);
+  const overlap = countOverlap(buffer, read);
+  const fresh = read.slice(overlap);
   if (fresh.length === 0) return buffer;
-  const isTorn = last !== undefined && same < known.length;
+  const isTorn = buffer.lines.length > 0 && overlap === 0;
   const gap: readonly ShownLine[] = isTorn ? [{ time: fresh[0]?.time ?? 0, stream: 'gap', text: GAP }] : [];
   const lines = [...buffer.lines, ...gap, ...fresh];
   const excess = Math.max(0, lines.length - MOST_LINES);
   return { lines: excess > 0 ? lines.slice(excess) : lines, dropped: buffer.dropped + excess };
 }
 
+/** How many lines at the beginning of a response are the last known ones. */
+function countOverlap({ lines }: LogBuffer, read: readonly ShownLine[]): number {
+  const known = lines.filter(({ stream }) => stream !== 'gap').slice(-read.length);
+  const isOverlap = (from: number) => known.slice(from).every((line, index) => isSame(line, read[index]));
+  const start = known.findIndex((line, from) => isSame(line, read[0]) && isOverlap(from));
+  return start < 0 ? 0 : known.length - start;
+}
+
 function isSame(a: ShownLine | undefined, b: ShownLine | undefined): boolean {
   return a?.time === b?.time && a?.text === b?.text && a?.stream === b?.stream;
 }
 
-/** Ignores case, unless the wanted text has capital letters. */
+/** Whether a line has the wanted text; upper and lower case are the same, unless the wanted text has a capital letter. */
 export function hasText(text: string, wanted: string): boolean {
   return wanted === wanted.toLowerCase() ? text.toLowerCase().includes(wanted) : text.includes(wanted);
 }
 
-/** The lines that a filter leaves. */
+/** The lines that have the text of the filter; all lines and gaps if the filter is empty. */
 export function filtered({ lines }: LogBuffer, filter: string): readonly ShownLine[] {
   return filter === '' ? lines : lines.filter(({ text, stream }) => stream !== 'gap' && hasText(text, filter));
 }

@@ -149,7 +149,7 @@ export function withHistory(model: Model, { interval_seconds, times, services }:
   return { ...model, series, hasHistory: true };
 }
 
-/** A reader who has scrolled up keeps the lines that are shown. */
+/** Adds the new lines of a log. If the user has scrolled up, the same lines stay on the screen. */
 export function withLogs(model: Model, service: string, lines: readonly LogLineJson[]): Model {
   const before = model.logs.get(service) ?? NO_LINES;
   const after = append(before, lines);
@@ -157,7 +157,9 @@ export function withLogs(model: Model, service: string, lines: readonly LogLineJ
   const others = [...model.logs].filter(([name]) => name !== service).slice(-MOST_LOGS);
   const logs = new Map([...others, [service, after]]);
   if (service !== model.selected) return { ...model, logs };
-  const dropped = after.dropped - before.dropped;
+  // Only lines that the filter shows count: `scroll.up` and `foundAt` are places among them.
+  const gone = { ...before, lines: before.lines.slice(0, after.dropped - before.dropped) };
+  const dropped = filtered(gone, model.filter).length;
   const grown = filtered(after, model.filter).length - filtered(before, model.filter).length + dropped;
   const { up } = model.scroll;
   return {

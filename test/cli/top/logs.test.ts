@@ -25,6 +25,23 @@ test('if the known lines are gone, a gap is marked', () => {
   expect(filtered(torn, 'x').map(({ text }) => text)).toEqual(['x']);
 });
 
+test('a gap and the lines behind it have one time: they are not added again', () => {
+  const torn = append(append(NO_LINES, [line(1, 'a')]), [line(9, 'x'), line(9, 'y')]);
+  expect(append(torn, [line(9, 'x'), line(9, 'y')])).toBe(torn);
+  expect(texts(append(torn, [line(9, 'x'), line(9, 'y'), line(9, 'z')])).slice(-3)).toEqual(['x', 'y', 'z']);
+});
+
+test('after the clock was set back, lines that are known are not added again', () => {
+  const known = append(NO_LINES, [line(1, 'a'), line(7, 'b'), line(8, 'c')]);
+  expect(append(known, [line(7, 'b'), line(8, 'c')])).toBe(known);
+  expect(texts(append(known, [line(7, 'b'), line(8, 'c'), line(6, 'd')]))).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test('known lines that the supervisor no longer keeps leave no gap if a later known one is there', () => {
+  const known = append(NO_LINES, [line(2, 'a'), line(2, 'b')]);
+  expect(texts(append(known, [line(2, 'b'), line(3, 'c')]))).toEqual(['a', 'b', 'c']);
+});
+
 test('control sequences, tabs and bidirectional characters of a service do nothing', () => {
   const { lines } = append(NO_LINES, [line(1, '\x1b[2J\x1b]0;title\x07red\x1b[31m\ttab \u202eevil\x9b5n')]);
   expect(lines[0]?.text).toBe('red  tab \\u202eevil');

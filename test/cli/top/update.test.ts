@@ -1,7 +1,7 @@
 // What answers of the supervisor change: samples of CPU and memory, the chosen service, the message after a restart of the supervisor.
 import { expect, test } from 'bun:test';
 import { listed, recent, SAMPLE_EVERY } from '../../../src/cli/top/model.ts';
-import { wantedOf, withHistory, withStatus } from '../../../src/cli/top/update.ts';
+import { wantedOf, withHistory, withLogs, withStatus } from '../../../src/cli/top/update.ts';
 import { NOON, screenOf, statusOf, topModel, topService } from '../../helpers/top.ts';
 
 const using = (cpu_seconds: number, run = 1) =>
@@ -64,4 +64,19 @@ test('only what is on the screen is asked for', () => {
   expect(Object.keys(wantedOf({ ...model, pane: 'details' }))).toEqual(['status', 'details']);
   expect(Object.keys(wantedOf({ ...model, pane: 'start-up' }))).toEqual(['status', 'timeline']);
   expect(Object.keys(wantedOf({ ...model, awaySince: NOON }))).toEqual(['status']);
+});
+
+test('lines that the filter hides do not move the line that was found, nor the lines on the screen', () => {
+  const line = (index: number, text: string) => ({
+    time: new Date(NOON + index).toISOString(),
+    service: 'a',
+    stream: 'stdout' as const,
+    text,
+  });
+  const lines = Array.from({ length: 5_000 }, (_, index) => line(index, index % 2 === 0 ? `even ${index}` : 'odd'));
+  const read = withLogs({ ...topModel([topService('a')]), selected: 'a', filter: 'even' }, 'a', lines);
+  const found = { ...read, foundAt: 100, scroll: { up: 10, right: 0 } };
+  const after = withLogs(found, 'a', [line(4_999, 'odd'), ...[1, 2, 3, 4].map((at) => line(5_000 + at, 'odd'))]);
+  // Two of the four lines that were dropped are shown by the filter, and none of the new ones.
+  expect([after.foundAt, after.scroll.up]).toEqual([98, 10]);
 });
