@@ -1,9 +1,9 @@
-// The next model after a key or a click, and what has to be done besides: ask the supervisor for an operation, suspend, quit. Pure.
+// The next model after a key or a click, and the effect besides: request an operation, suspend, redraw, switch the mouse, quit. Pure.
 import type { UserInput } from './keys.ts';
 import { layoutOf } from './layout.ts';
 import { listed, type Model, type Operated, PANES, type Prompt, SORTS, serviceOf } from './model.ts';
 import type { Action } from './row.ts';
-import { choose, keepSelection, withMessage } from './update.ts';
+import { keepSelection, selectService, withMessage } from './update.ts';
 import { actionAt, type Picture } from './view.ts';
 import { findNext, mostUp, upFor } from './view-logs.ts';
 import { paneRows } from './view-panes.ts';
@@ -18,16 +18,16 @@ export interface Next {
   readonly effect: TopEffect | null;
 }
 
-const only = (model: Model): Next => ({ model, effect: null });
+const withoutEffect = (model: Model): Next => ({ model, effect: null });
 
-/** `frame`: what is on the screen. */
+/** Applies one key, click or turn of the wheel. `frame`: what is on the screen, which a click applies to. */
 export function withInput(model: Model, frame: Picture, input: UserInput): Next {
   if (input.kind === 'key') return withKey(model, input.key);
   if (input.action === 'press') return withAction(model, actionAt(frame, input.x, input.y));
-  if (model.dialog !== null || model.isHelping) return only(model);
+  if (model.dialog !== null || model.isHelping) return withoutEffect(model);
   const lines = input.action === 'wheel-up' ? -3 : 3;
   const { services } = layoutOf(model);
-  return only(
+  return withoutEffect(
     input.y < services.at + services.rows ? moveSelection(model, Math.sign(lines)) : scrollPane(model, lines),
   );
 }
@@ -35,15 +35,15 @@ export function withInput(model: Model, frame: Picture, input: UserInput): Next 
 function withAction(model: Model, action: Action | null): Next {
   switch (action?.kind) {
     case undefined:
-      return only(model);
+      return withoutEffect(model);
     case 'key':
       return withKey(model, action.key);
     case 'select':
-      return only(keepSelection({ ...choose(model, action.name), focus: 'services' }));
+      return withoutEffect(keepSelection({ ...selectService(model, action.name), focus: 'services' }));
     case 'pane':
-      return only({ ...model, pane: action.pane, paneTop: 0 });
+      return withoutEffect({ ...model, pane: action.pane, paneTop: 0 });
     case 'sort':
-      return only(keepSelection({ ...model, sort: action.sort }));
+      return withoutEffect(keepSelection({ ...model, sort: action.sort }));
     default:
       return action satisfies never;
   }
@@ -53,28 +53,28 @@ function withKey(model: Model, key: string): Next {
   if (key === 'ctrl-c') return { model, effect: { type: 'quit' } };
   if (key === 'ctrl-z') return { model, effect: { type: 'suspend' } };
   if (key === 'ctrl-l') return { model, effect: { type: 'redraw' } };
-  if (model.prompt !== null) return only(withPromptKey(model, model.prompt, key));
-  if (model.isHelping) return only({ ...model, isHelping: false });
+  if (model.prompt !== null) return withoutEffect(withPromptKey(model, model.prompt, key));
+  if (model.isHelping) return withoutEffect({ ...model, isHelping: false });
   if (model.dialog !== null) return withDialogKey(model, key);
-  return withCommandKey(model, key) ?? only(withMovementKey(model, key));
+  return withCommandKey(model, key) ?? withoutEffect(withMovementKey(model, key));
 }
 
 function withDialogKey(model: Model, key: string): Next {
   const { dialog } = model;
-  if (key === 'escape' || key === 'n' || key === 'q') return only({ ...model, dialog: null });
-  // Without the graph the question does not say yet what will happen.
-  if (dialog === null || model.graph === null || (key !== 'enter' && key !== 'y')) return only(model);
+  if (key === 'escape' || key === 'n' || key === 'q') return withoutEffect({ ...model, dialog: null });
+  // Until the graph has arrived, the confirmation does not show the consequences: it cannot be accepted yet.
+  if (dialog === null || model.graph === null || (key !== 'enter' && key !== 'y')) return withoutEffect(model);
   return { model: { ...model, dialog: null }, effect: { type: 'operate', ...dialog } };
 }
 
 const OPERATIONS: Readonly<Record<string, Operated>> = { s: 'start', x: 'stop', r: 'restart' };
 
-/** Null: the key is no command. */
+/** Applies a key that is a command; null: it is none. */
 function withCommandKey(model: Model, key: string): Next | null {
   const operation = OPERATIONS[key];
-  if (operation !== undefined) return only(askFor(model, operation));
+  if (operation !== undefined) return withoutEffect(confirm(model, operation));
   const pane = PANES[Number(key) - 1];
-  if (pane !== undefined) return only({ ...model, pane, paneTop: 0 });
+  if (pane !== undefined) return withoutEffect({ ...model, pane, paneTop: 0 });
   switch (key) {
     case 'q':
       return { model, effect: { type: 'quit' } };
@@ -83,46 +83,49 @@ function withCommandKey(model: Model, key: string): Next | null {
     case '?':
     case 'h':
     case 'f1':
-      return only({ ...model, isHelping: true });
+      return withoutEffect({ ...model, isHelping: true });
     case 'o':
-      return only(
+      return withoutEffect(
         keepSelection({ ...model, sort: SORTS[(SORTS.indexOf(model.sort) + 1) % SORTS.length] ?? 'failing' }),
       );
     case 'z':
-      return only(keepSelection({ ...model, isZoomed: !model.isZoomed, focus: model.isZoomed ? model.focus : 'pane' }));
+      return withoutEffect(
+        keepSelection({ ...model, isZoomed: !model.isZoomed, focus: model.isZoomed ? model.focus : 'pane' }),
+      );
     case 't':
-      return only({ ...model, showsTime: !model.showsTime });
+      return withoutEffect({ ...model, showsTime: !model.showsTime });
     case 'w':
-      return only({ ...model, wraps: !model.wraps, scroll: { ...model.scroll, right: 0 } });
+      return withoutEffect({ ...model, wraps: !model.wraps, scroll: { ...model.scroll, right: 0 } });
     case '/':
-      return only(openPrompt(model, model.focus === 'pane' && model.pane === 'logs' ? 'find' : 'services'));
+      return withoutEffect(openPrompt(model, model.focus === 'pane' && model.pane === 'logs' ? 'find' : 'services'));
     case 'f':
-      return only(openPrompt({ ...model, pane: 'logs' }, 'filter'));
+      return withoutEffect(openPrompt({ ...model, pane: 'logs' }, 'filter'));
     case 'n':
-      return only(find(model, 'older'));
+      return withoutEffect(findLine(model, 'older'));
     case 'N':
-      return only(find(model, 'newer'));
+      return withoutEffect(findLine(model, 'newer'));
     case 'tab':
     case 'shift-tab':
-      return only(model.isZoomed ? model : { ...model, focus: model.focus === 'pane' ? 'services' : 'pane' });
+      return withoutEffect(model.isZoomed ? model : { ...model, focus: model.focus === 'pane' ? 'services' : 'pane' });
     case 'enter':
-      return only({ ...model, focus: 'pane' });
+      return withoutEffect({ ...model, focus: 'pane' });
     case 'escape':
-      return only(back(model));
+      return withoutEffect(undoOne(model));
     default:
       return null;
   }
 }
 
-function askFor(model: Model, operation: Operated): Model {
+/** Opens the confirmation of an operation on the selected service. */
+function confirm(model: Model, operation: Operated): Model {
   const service = serviceOf(model);
   if (service === null) return model;
   if (model.awaySince !== null) return withMessage(model, 'no supervisor responds: nothing can be requested', 'bad');
   return { ...model, dialog: { operation, service: service.name } };
 }
 
-/** Escape takes back one thing at a time. */
-function back(model: Model): Model {
+/** Escape: undoes one thing, in this order: zoom, search, filter, focus, filter of services. */
+function undoOne(model: Model): Model {
   if (model.isZoomed) return keepSelection({ ...model, isZoomed: false, focus: 'services' });
   if (model.focus === 'pane' && model.find !== '') return { ...model, find: '', foundAt: null };
   if (model.focus === 'pane' && model.filter !== '') return { ...model, filter: '', foundAt: null };
@@ -130,6 +133,7 @@ function back(model: Model): Model {
   return keepSelection({ ...model, names: '' });
 }
 
+/** The field of the model that a prompt edits. */
 const FIELD = { find: 'find', filter: 'filter', services: 'names' } as const satisfies Record<
   Prompt['kind'],
   keyof Model
@@ -144,19 +148,19 @@ function withPromptKey(model: Model, prompt: Prompt, key: string): Model {
   if (key === 'escape') return withText({ ...model, prompt: null }, prompt.kind, prompt.before);
   if (key === 'enter') {
     const closed: Model = { ...model, prompt: null, focus: prompt.kind === 'services' ? 'services' : 'pane' };
-    return prompt.kind === 'find' && prompt.text !== '' ? find({ ...closed, foundAt: null }, 'older') : closed;
+    return prompt.kind === 'find' && prompt.text !== '' ? findLine({ ...closed, foundAt: null }, 'older') : closed;
   }
   const text = editText(prompt.text, key);
   return text === null ? model : withText({ ...model, prompt: { ...prompt, text } }, prompt.kind, text);
 }
 
-/** The text shows its effect while it is typed. */
+/** Puts the text of a prompt into the model: its effect shows while it is typed. */
 function withText(model: Model, kind: Prompt['kind'], text: string): Model {
   const next: Model = { ...model, [FIELD[kind]]: text, foundAt: null };
   return kind === 'services' ? keepSelection(next) : { ...next, scroll: { ...next.scroll, up: 0 } };
 }
 
-/** Null: the key changes nothing. */
+/** The text of a prompt after a key; null: the key changes nothing. */
 function editText(text: string, key: string): string | null {
   if (key === 'backspace') return [...text].slice(0, -1).join('');
   if (key === 'ctrl-u') return '';
@@ -164,9 +168,9 @@ function editText(text: string, key: string): string | null {
   return [...key].length === 1 ? text + key : null;
 }
 
-/** Scrolls to the next line that has the wanted text. */
-function find(model: Model, direction: 'older' | 'newer'): Model {
-  if (model.find === '') return withMessage(model, 'nothing is searched for: Tab, then /', 'busy');
+/** Scrolls to the next line that has the text of the search. */
+function findLine(model: Model, direction: 'older' | 'newer'): Model {
+  if (model.find === '') return withMessage(model, 'no search text: press Tab, then /, to search the log', 'busy');
   const index = findNext(model, direction);
   if (index === null) return withMessage(model, `no ${direction} line has "${model.find}"`, 'busy');
   const { rows } = layoutOf(model).pane;
@@ -174,8 +178,9 @@ function find(model: Model, direction: 'older' | 'newer'): Model {
   return { ...model, pane: 'logs', foundAt: index, scroll: { ...model.scroll, up } };
 }
 
-/** Cells by which an arrow scrolls a long line. */
+/** Cells by which the left and right arrow keys scroll a long line. */
 const SIDEWAYS = 16;
+/** More lines than there are: to the first or last one. */
 const ALL = 1_000_000;
 
 function withMovementKey(model: Model, key: string): Model {
@@ -207,7 +212,7 @@ function moveSelection(model: Model, lines: number): Model {
   const services = listed(model);
   const index = services.findIndex(({ name }) => name === model.selected);
   const next = services[Math.max(0, Math.min(services.length - 1, index + lines))];
-  return next === undefined ? model : keepSelection(choose(model, next.name));
+  return next === undefined ? model : keepSelection(selectService(model, next.name));
 }
 
 function scrollPane(model: Model, lines: number): Model {

@@ -1,5 +1,5 @@
-// `top`: connects the pure parts with the terminal and the supervisor. Asks questions when questions.ts says so, gives answers and
-// input to the model, and draws the view of it. Decides nothing else.
+// `top`: connects the pure parts with the terminal and the supervisor. Sends the requests that polling.ts plans, passes responses
+// and input to the functions that make the next model, and draws its view. Decides nothing else.
 import type { StatusBody } from '../../control/api.ts';
 import type { DetailsBody } from '../../control/details.ts';
 import type { LogLineJson } from '../../control/follow.ts';
@@ -12,11 +12,11 @@ import { type TopEffect, withInput } from './input.ts';
 import { flushInput, parseInput, type UserInput } from './keys.ts';
 import { NO_LINES, sinceOf } from './logs.ts';
 import { type GraphNode, initialModel, type Model, type ShownGpu } from './model.ts';
-import { askSoon, NOTHING_ASKED, nextQuestion, noteAsked, type Question, type QuestionTimes } from './questions.ts';
+import { NOT_POLLED, nextPoll, notePolled, type PollTimes, pollSoon, type Resource } from './polling.ts';
 import { makeLook, showsUnicode } from './style.ts';
 import { type FullScreenTerminal, RESTORE } from './terminal.ts';
 import {
-  wantedOf,
+  intervalsOf,
   withAway,
   withDetails,
   withGpuUse,
@@ -32,12 +32,13 @@ import { type Picture, viewOf } from './view.ts';
 
 /** If nothing follows an Escape character in this time, the key was Escape. Milliseconds. */
 const ESCAPE_TIME = 60;
-/** Pause before another look at a terminal that is still busy with the frame before, milliseconds. */
+/** Pause before drawing is tried again if the terminal has not yet taken the previous frame, milliseconds. */
 const BUSY_PAUSE = 50;
 
-/** What a pane shows is asked for at once when it is opened, and when another service is chosen. */
-const OF_PANES: readonly Question[] = ['logs', 'timeline', 'details'];
+/** What panes show: requested at once when a pane is opened or another service is selected. */
+const PANE_RESOURCES: readonly Resource[] = ['logs', 'timeline', 'details'];
 
+/** Shows the screen until the user quits; returns the exit code. The terminal is restored in any case. */
 export async function runTop(context: CommandContext, terminal: FullScreenTerminal): Promise<number> {
   const [first, { Drawing }] = await Promise.all([
     callSupervisor(context, { path: '/v1/status' }),
@@ -60,11 +61,11 @@ class Top {
   readonly #end = Promise.withResolvers<number>();
   #model: Model;
   #frame: Picture;
-  #schedule: QuestionTimes = NOTHING_ASKED;
-  #isAsking = false;
+  #schedule: PollTimes = NOT_POLLED;
+  #isPolling = false;
   #isSuspended = false;
   #isDrawingPlanned = false;
-  #cancelQuestion: () => void = () => undefined;
+  #cancelPoll: () => void = () => undefined;
   #cancelEscape: () => void = () => undefined;
   #pending = '';
 
@@ -78,7 +79,7 @@ class Top {
     const now = context.wall();
     this.#model = withStatus(initialModel({ look, now, size: { columns, rows } }), status, now);
     this.#frame = viewOf(this.#model);
-    this.#schedule = noteAsked(this.#schedule, 'status', terminal.now());
+    this.#schedule = notePolled(this.#schedule, 'status', terminal.now());
   }
 
   run(): Promise<number> {
@@ -95,13 +96,13 @@ class Top {
     this.#change(this.#model);
     return this.#end.promise.finally(() => {
       this.#isSuspended = true;
-      this.#cancelQuestion();
+      this.#cancelPoll();
       this.#cancelEscape();
       this.#drawing.close();
     });
   }
 
-  /** A bug ends `top` with the terminal restored, and is then reported. */
+  /** Runs `fn`. If it throws, which is a bug, `top` ends, restores the terminal, and then the error is reported. */
   #guard(fn: () => void): void {
     try {
       fn();
@@ -113,10 +114,13 @@ class Top {
   #change(model: Model): void {
     this.#model = model;
     this.#planDrawing();
-    this.#planQuestion();
+    this.#planPoll();
   }
 
-  /** One frame for all changes of a turn; none while the terminal is busy, so that a slow link shows the latest state. */
+  /**
+   * Draws one frame for all changes of one turn of the event loop, and none while the terminal is busy: behind a slow link, frames would
+   * wait in the buffer, and the screen would show old states.
+   */
   #planDrawing(): void {
     if (this.#isDrawingPlanned) return;
     this.#isDrawingPlanned = true;
@@ -150,11 +154,11 @@ class Top {
   #takeInputs(inputs: readonly UserInput[]): void {
     for (const input of inputs) {
       const before = this.#model;
-      // A click belongs to what is on the screen, keys to the model.
+      // A click applies to the frame that is on the screen, which may be older than the model.
       const { model, effect } = withInput({ ...before, now: this.#context.wall() }, this.#frame, input);
       const isOther = model.selected !== before.selected || model.pane !== before.pane;
-      for (const question of isOther ? OF_PANES : []) this.#schedule = askSoon(this.#schedule, question);
-      if (model.dialog !== null && before.dialog === null) this.#schedule = askSoon(this.#schedule, 'graph');
+      for (const resource of isOther ? PANE_RESOURCES : []) this.#schedule = pollSoon(this.#schedule, resource);
+      if (model.dialog !== null && before.dialog === null) this.#schedule = pollSoon(this.#schedule, 'graph');
       this.#change(model);
       if (effect !== null) this.#execute(effect);
     }
@@ -175,7 +179,7 @@ class Top {
       case 'mouse':
         this.#drawing.setMouse(effect.on);
         this.#change(
-          withMessage(this.#model, effect.on ? 'the mouse is used' : 'the mouse is free for selecting text', 'good'),
+          withMessage(this.#model, effect.on ? 'mouse on' : 'mouse off: the terminal can select text', 'good'),
         );
         break;
       case 'operate':
@@ -189,7 +193,7 @@ class Top {
   async #suspend(): Promise<void> {
     if (this.#isSuspended) return;
     this.#isSuspended = true;
-    this.#cancelQuestion();
+    this.#cancelPoll();
     this.#drawing.close();
     await this.#terminal.suspend(RESTORE);
     this.#isSuspended = false;
@@ -201,45 +205,48 @@ class Top {
   async #operate({ operation, service }: TopEffect & { type: 'operate' }): Promise<void> {
     const path = `/v1/services/${encodeURIComponent(service)}/${operation}`;
     const result = await callSupervisor(this.#context, { method: 'POST', path });
-    this.#schedule = askSoon(this.#schedule, 'status');
+    this.#schedule = pollSoon(this.#schedule, 'status');
     if (!result.ok) this.#change(withMessage(this.#model, result.looked[0] ?? 'no supervisor responds', 'bad'));
     else if (result.status === 202)
       this.#change(withMessage(this.#model, `requested ${operation}: ${service}`, 'good'));
     else this.#change(withMessage(this.#model, errorOf(result.body), 'bad'));
   }
 
-  #planQuestion(): void {
-    this.#cancelQuestion();
-    if (this.#isAsking || this.#isSuspended) return;
+  #planPoll(): void {
+    this.#cancelPoll();
+    if (this.#isPolling || this.#isSuspended) return;
     const now = this.#terminal.now();
-    const next = nextQuestion(this.#schedule, wantedOf(this.#model), now);
+    const next = nextPoll(this.#schedule, intervalsOf(this.#model), now);
     if (next === null) return;
-    this.#cancelQuestion = this.#context.after(next.at - now, () => void this.#ask(next.question));
+    this.#cancelPoll = this.#context.after(next.at - now, () => void this.#poll(next.resource));
   }
 
-  async #ask(question: Question): Promise<void> {
-    this.#isAsking = true;
-    this.#schedule = noteAsked(this.#schedule, question, this.#terminal.now());
+  async #poll(resource: Resource): Promise<void> {
+    this.#isPolling = true;
+    this.#schedule = notePolled(this.#schedule, resource, this.#terminal.now());
     try {
-      const model = await this.#answerTo(question);
-      this.#isAsking = false;
+      const model = await this.#request(resource);
+      this.#isPolling = false;
       this.#change(model());
     } catch (error) {
       this.#end.reject(error);
     }
   }
 
-  /** The change that the answer makes; the model may have changed while the supervisor was asked. */
-  async #answerTo(question: Question): Promise<() => Model> {
-    if (question === 'logs') return this.#askLogs();
+  /**
+   * Sends a request; resolves to the function that puts the response into the model. It is called later, because the model may
+   * change until then.
+   */
+  async #request(resource: Resource): Promise<() => Model> {
+    if (resource === 'logs') return this.#requestLogs();
     const service = this.#model.selected ?? '';
-    const path = question === 'details' ? `/v1/services/${encodeURIComponent(service)}/details` : `/v1/${question}`;
+    const path = resource === 'details' ? `/v1/services/${encodeURIComponent(service)}/details` : `/v1/${resource}`;
     const result = await callSupervisor(this.#context, { path });
     if (!result.ok) return () => withAway(this.#model, this.#context.wall());
-    // A service that a reload has removed meanwhile.
+    // A reload may have removed the service meanwhile.
     if (result.status !== 200) return () => this.#model;
     const { body } = result;
-    switch (question) {
+    switch (resource) {
       case 'status':
         return () => withStatus(this.#model, body as StatusBody, this.#context.wall());
       case 'graph':
@@ -253,11 +260,11 @@ class Top {
       case 'history':
         return () => withHistory(this.#model, body as HistoryJson);
       default:
-        return question satisfies never;
+        return resource satisfies never;
     }
   }
 
-  async #askLogs(): Promise<() => Model> {
+  async #requestLogs(): Promise<() => Model> {
     const service = this.#model.selected ?? '';
     // After the clock was set back, new lines have earlier times than known ones.
     const since = Math.min(sinceOf(this.#model.logs.get(service) ?? NO_LINES), Math.floor(this.#context.wall()));

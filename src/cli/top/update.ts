@@ -1,4 +1,4 @@
-// The next model after an answer of the supervisor, or after time has passed. input.ts does the same for keys and the mouse. Pure.
+// The next model after a response of the supervisor, or after time has passed. input.ts does the same for keys and the mouse. Pure.
 import type { StatusBody } from '../../control/api.ts';
 import type { DetailsBody } from '../../control/details.ts';
 import type { LogLineJson } from '../../control/follow.ts';
@@ -18,23 +18,25 @@ import {
   serviceOf,
   type TopService,
 } from './model.ts';
-import type { Wanted } from './questions.ts';
+import type { Intervals } from './polling.ts';
 import type { Style } from './style.ts';
 
-/** An hour. */
+/** Samples of one hour. */
 const MOST_SAMPLES = 3_600_000 / SAMPLE_EVERY;
-/** Logs of services that were chosen before, for coming back to them. */
+/** Services whose log is kept after another one was selected. */
 const MOST_LOGS = 8;
+/** How long a message is shown, milliseconds. */
 const MESSAGE_TIME = 6_000;
 
-/** How often each question is asked while its answer is on the screen, milliseconds. */
+/** How often each resource is requested while the screen shows it, milliseconds. */
 const EVERY = { status: 1_000, logs: 1_000, graph: 15_000, timeline: 2_000, details: 2_000, gpus: 5_000 } as const;
-/** A question that is asked once: after thirty years. */
+/** The interval of a resource that is requested once: thirty years. */
 const ONCE = 1e12;
 
-export function wantedOf(model: Model): Wanted {
+/** The resources that the screen needs. */
+export function intervalsOf(model: Model): Intervals {
   const { pane, dialog, selected, awaySince, graph } = model;
-  // While no supervisor responds, one question is enough to find the next one.
+  // While no supervisor responds, one resource is enough to find out when the next one does.
   if (awaySince !== null) return { status: EVERY.status };
   const hasService = selected !== null;
   const usesGpus = (serviceOf(model)?.gpus?.length ?? 0) > 0;
@@ -49,7 +51,7 @@ export function wantedOf(model: Model): Wanted {
   };
 }
 
-/** `now`: wall time, milliseconds. */
+/** Takes a new status, and reports that the supervisor was restarted or responds again. `now`: wall time, milliseconds. */
 export function withStatus(model: Model, status: StatusBody, now: number): Model {
   const before = model.status;
   const series = new Map<string, Series>();
@@ -62,31 +64,32 @@ export function withStatus(model: Model, status: StatusBody, now: number): Model
     status,
     series,
     awaySince: null,
-    // A reload has changed the services: their dependencies are asked for again.
+    // A reload has changed the services: their dependencies are requested again.
     graph: hasOthers ? null : model.graph,
     dialog: status.services.some(({ name }) => name === model.dialog?.service) ? model.dialog : null,
   };
-  const restarts = before === null ? 0 : status.supervisor.restarts - before.supervisor.restarts;
-  const told =
-    restarts > 0
-      ? withMessage(
-          next,
-          `the supervisor was restarted: it ${status.supervisor.last?.reason ?? 'ended'}; the services run on`,
-          'busy',
-        )
-      : model.awaySince !== null
-        ? withMessage(next, 'the supervisor responds again', 'good')
-        : next;
-  return keepSelection(told);
+  return keepSelection(withSupervisorMessage(next, model));
+}
+
+/** Adds a message if the supervisor was restarted, or if it did not respond before. */
+function withSupervisorMessage(next: Model, before: Model): Model {
+  const now = next.status?.supervisor;
+  const restarts = (now?.restarts ?? 0) - (before.status?.supervisor.restarts ?? now?.restarts ?? 0);
+  if (restarts > 0) {
+    const text = `the supervisor was restarted: it ${now?.last?.reason ?? 'ended'}; the services continue to run`;
+    return withMessage(next, text, 'busy');
+  }
+  return before.awaySince === null ? next : withMessage(next, 'the supervisor responds again', 'good');
 }
 
 const namesOf = ({ services }: StatusBody) => services.map(({ name }) => name).join('\n');
 
+/** Adds the sample of a status to those of a service. */
 function nextSeries(series: Series | undefined, service: TopService, now: number): Series {
   const { run, usage } = service;
   const { samples = [], last = null, troubledAt = null } = series ?? {};
   const cpuSeconds = usage?.cpu_seconds ?? null;
-  // Within one run processor time only grows: otherwise processes have ended, and the difference says nothing.
+  // The processor time of one run shrinks if some of its processes have ended: then the difference is not the usage.
   const isComparable =
     last !== null && cpuSeconds !== null && last.run === run && cpuSeconds >= last.cpuSeconds && now > last.at;
   const cpu = isComparable ? ((cpuSeconds - last.cpuSeconds) * 1_000) / (now - last.at) : null;
@@ -108,7 +111,7 @@ function nextSeries(series: Series | undefined, service: TopService, now: number
   };
 }
 
-/** A short peak stays visible. */
+/** The larger value, so that a short peak stays visible in its interval. */
 function larger(a: number | null, b: number | null): number | null {
   return a === null ? b : b === null ? a : Math.max(a, b);
 }
@@ -129,14 +132,14 @@ export function withGpuUse(model: Model, gpus: readonly ShownGpu[]): Model {
   return { ...model, gpus };
 }
 
-/** The samples of the supervisor come before those that `top` has taken itself. */
+/** Puts the samples that the supervisor has recorded before those of `top`. */
 export function withHistory(model: Model, { interval_seconds, times, services }: HistoryJson): Model {
   const cells = Math.max(1, Math.round((interval_seconds * 1_000) / SAMPLE_EVERY));
   const series = new Map<string, Series>();
   for (const [name, known] of model.series) {
     const recorded = services[name];
     const first = known.samples[0]?.at ?? Number.POSITIVE_INFINITY;
-    // A value is the mean of the time before it.
+    // A value is the mean of the interval that ends at its time.
     const older = times.flatMap((time, index): readonly Sample[] => {
       const last = Math.floor(time / SAMPLE_EVERY);
       const percent = recorded?.cpu_percent[index] ?? null;
@@ -170,6 +173,7 @@ export function withLogs(model: Model, service: string, lines: readonly LogLineJ
   };
 }
 
+/** No supervisor responds: a confirmation that is open is closed, because nothing can be requested. */
 export function withAway(model: Model, now: number): Model {
   return { ...model, now, awaySince: model.awaySince ?? now, dialog: null };
 }
@@ -182,18 +186,18 @@ export function withSize(model: Model, size: Model['size']): Model {
   return keepSelection({ ...model, size });
 }
 
-/** A service is chosen if there is one, and it is on the screen. */
+/** Keeps the selected service, or selects the first one if it is no longer listed, and scrolls the table to it. */
 export function keepSelection(model: Model): Model {
   const services = listed(model);
   const index = services.findIndex(({ name }) => name === model.selected);
   const selected = services[Math.max(0, index)]?.name ?? null;
   const { rows } = layoutOf(model).services;
   const first = firstFor(model.first, Math.max(0, index), services.length, rows);
-  return selected === model.selected && first === model.first ? model : { ...choose(model, selected), first };
+  return selected === model.selected && first === model.first ? model : { ...selectService(model, selected), first };
 }
 
-/** Another service is chosen: the pane begins anew. */
-export function choose(model: Model, selected: string | null): Model {
+/** Selects a service. If it is another one, its pane is shown from the beginning. */
+export function selectService(model: Model, selected: string | null): Model {
   if (selected === model.selected) return model;
   return { ...model, selected, scroll: { up: 0, right: 0 }, paneTop: 0, foundAt: null };
 }

@@ -1,20 +1,20 @@
-// What answers of the supervisor change: samples of CPU and memory, the chosen service, the message after a restart of the supervisor.
+// What responses of the supervisor change: samples of CPU and memory, the selected service, the message after a restart of the supervisor.
 import { expect, test } from 'bun:test';
 import { listed, recent, SAMPLE_EVERY } from '../../../src/cli/top/model.ts';
-import { wantedOf, withHistory, withLogs, withStatus } from '../../../src/cli/top/update.ts';
+import { intervalsOf, withHistory, withLogs, withStatus } from '../../../src/cli/top/update.ts';
 import { NOON, screenOf, statusOf, topModel, topService } from '../../helpers/top.ts';
 
 const using = (cpu_seconds: number, run = 1) =>
   statusOf([topService('a', { run, usage: { cpu_seconds, memory_bytes: 1_000, processes: 1 } })]);
 
-test('CPU is the difference of two answers over the time between them, and not across runs', () => {
+test('CPU is the difference of two responses over the time between them, and not across runs', () => {
   const first = withStatus(topModel([]), using(10), NOON + 1_000);
   const second = withStatus(first, using(11), NOON + 3_000);
   expect(second.series.get('a')?.cpu).toBe(0.5);
   expect(withStatus(second, using(0.5, 2), NOON + 4_000).series.get('a')?.cpu).toBeNull();
 });
 
-test('a sample keeps the peak of its time, and times without an answer stay empty', () => {
+test('a sample keeps the peak of its time, and times without a response stay empty', () => {
   let model = withStatus(topModel([]), using(0), NOON);
   for (const [seconds, cpu] of [
     [1, 1],
@@ -57,13 +57,13 @@ test('a restart of the supervisor is reported', () => {
   expect(screenOf(model)).toContain('the supervisor was restarted');
 });
 
-test('only what is on the screen is asked for', () => {
-  expect(Object.keys(wantedOf(topModel([topService('a')])))).toContain('history');
+test('only what is on the screen is requested', () => {
+  expect(Object.keys(intervalsOf(topModel([topService('a')])))).toContain('history');
   const model = { ...topModel([topService('a')]), hasHistory: true };
-  expect(Object.keys(wantedOf(model))).toEqual(['status', 'logs']);
-  expect(Object.keys(wantedOf({ ...model, pane: 'details' }))).toEqual(['status', 'details']);
-  expect(Object.keys(wantedOf({ ...model, pane: 'start-up' }))).toEqual(['status', 'timeline']);
-  expect(Object.keys(wantedOf({ ...model, awaySince: NOON }))).toEqual(['status']);
+  expect(Object.keys(intervalsOf(model))).toEqual(['status', 'logs']);
+  expect(Object.keys(intervalsOf({ ...model, pane: 'details' }))).toEqual(['status', 'details']);
+  expect(Object.keys(intervalsOf({ ...model, pane: 'start-up' }))).toEqual(['status', 'timeline']);
+  expect(Object.keys(intervalsOf({ ...model, awaySince: NOON }))).toEqual(['status']);
 });
 
 test('lines that the filter hides do not move the line that was found, nor the lines on the screen', () => {
