@@ -31,8 +31,8 @@ export function checkConfiguration(
   return { result, plan, inspected };
 }
 
-/** Diagnostics about things that an image lacks while it is built but has when it runs. */
-const ABSENT = ['unset-variable', 'file-missing', 'file-unreadable'] as const;
+/** Diagnostics about what an image lacks while it is built but has when it runs: variables may enable a service. */
+const ABSENT = ['unset-variable', 'file-missing', 'file-unreadable', 'nothing-enabled', 'nothing-starts'] as const;
 
 /** The codes that are only warnings. With `--static` the machine is not the image: its users and folders say nothing. */
 const FORGIVEN: Readonly<Record<'static' | 'build', ReadonlySet<string>>> = {

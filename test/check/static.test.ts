@@ -47,3 +47,14 @@ test('GPUs are counted in the container only, which is inspected without them', 
   expect(check('start', 'gpus: 1')).toMatchObject({ ok: false, isInspected: false });
   expect(check('runtime', 'gpus: 1')).toMatchObject({ ok: false, hasPlan: false, isInspected: true });
 });
+
+test('that nothing would start is a warning for the file and the image: variables of the container may enable a service', () => {
+  for (const [field, code] of [
+    ['enabled: "${A:-}"', 'nothing-enabled'],
+    ['start: manual', 'nothing-starts'],
+  ] as const) {
+    for (const kind of ['static', 'build'] as const)
+      expect(check(kind, field)).toMatchObject({ found: [`warning ${code}`], ok: true });
+    expect(check('start', field)).toMatchObject({ found: [`error ${code}`], ok: false });
+  }
+});
