@@ -19,7 +19,7 @@ export class ProgressLine {
       return;
     }
     if (terminal.err === null) {
-      const text = progress.waiting.map(({ name, state }) => `${name} (${state})`).join(', ');
+      const text = renderWaiting(progress.waiting);
       if (text !== this.#last) err(`waiting for ${text}\n`);
       this.#last = text;
       return;
@@ -32,6 +32,16 @@ export class ProgressLine {
     if (this.#drawn) this.#context.err('\r\x1b[K');
     this.#drawn = false;
   }
+}
+
+/** Services that one line names. */
+const SHOWN = 8;
+
+/** `a (starting), b (pending), and 3 more`. */
+export function renderWaiting(waiting: readonly Awaited[]): string {
+  const shown = waiting.slice(0, SHOWN).map(({ name, state }) => `${name} (${state})`);
+  const left = waiting.length - shown.length;
+  return [...shown, ...(left > 0 ? [`and ${left} more`] : [])].join(', ');
 }
 
 /** `vllm starting 2m10s · HTTP 503 · last line: Loading safetensors 3/8 · and 2 more`. */

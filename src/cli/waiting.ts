@@ -8,8 +8,46 @@ import { query, reportNoSupervisor, reportRefusal, streamFromSupervisor } from '
 /** The supervisor reports a timeout. If it does not, the client does after this time, milliseconds. */
 const TIMEOUT_SLACK = 1_000;
 
-/** The last progress line of a wait, after its failures are printed; or an exit code if the wait was interrupted. */
+/** Characters of names in one request: its head may have 16 KiB. */
+const NAMES_IN_A_REQUEST = 8_000;
+
+/**
+ * The last progress line of a wait, after its failures are printed; or an exit code if the wait was interrupted. Many names are
+ * waited for in several requests, one after the other.
+ */
 export async function awaitServices(
+  context: CommandContext,
+  services: readonly string[],
+  goal: 'ready' | 'stopped',
+  timeout: number | null,
+): Promise<Progress | number> {
+  const until = timeout === null ? null : context.wall() + timeout;
+  const parts = splitNames(services);
+  for (const [at, part] of parts.entries()) {
+    const left = until === null ? null : Math.max(0, until - context.wall());
+    const progress = await awaitPart(context, part, goal, left);
+    if (typeof progress === 'number' || progress.result !== 'reached' || at === parts.length - 1) return progress;
+  }
+  throw new Error('there is one part at least');
+}
+
+/** The names in parts that fit into one request each; no names are one part. */
+export function splitNames(names: readonly string[]): readonly (readonly string[])[] {
+  const parts: string[][] = [[]];
+  let size = 0;
+  for (const name of names) {
+    const length = encodeURIComponent(name).length + '&service='.length;
+    if (size > 0 && size + length > NAMES_IN_A_REQUEST) {
+      parts.push([]);
+      size = 0;
+    }
+    parts.at(-1)?.push(name);
+    size += length;
+  }
+  return parts;
+}
+
+async function awaitPart(
   context: CommandContext,
   services: readonly string[],
   goal: 'ready' | 'stopped',

@@ -1,6 +1,7 @@
-// The line that shows what a wait waits for. Pure.
+// The line that shows what a wait waits for, and its requests. Pure.
 import { expect, test } from 'bun:test';
-import { renderProgress } from '../../src/cli/progress.ts';
+import { renderProgress, renderWaiting } from '../../src/cli/progress.ts';
+import { splitNames } from '../../src/cli/waiting.ts';
 
 const awaited = {
   name: 'vllm',
@@ -23,4 +24,19 @@ test('progress has the name, the time, the reason, the last line, and the number
     'vllm starting 2m10s · HTTP 503 · last line: ok now · and 1 more',
   );
   expect(renderProgress([])).toBe('');
+});
+
+test('a line without a terminal names the first services and counts the others', () => {
+  const some = (count: number) => Array.from({ length: count }, (_, at) => ({ ...awaited, name: `w.${at}` }));
+  expect(renderWaiting(some(2))).toBe('w.0 (starting), w.1 (starting)');
+  expect(renderWaiting(some(500))).toMatch(/^w\.0 \(starting\), .*, w\.7 \(starting\), and 492 more$/);
+});
+
+test('the names of a wait are split into requests whose heads the supervisor accepts', () => {
+  expect(splitNames([])).toEqual([[]]);
+  const names = Array.from({ length: 900 }, (_, at) => `${'long-name-'.repeat(6)}.${at}`);
+  const parts = splitNames(names);
+  expect(parts.flat()).toEqual(names);
+  expect(parts.length).toBeGreaterThan(1);
+  for (const part of parts) expect(part.map((name) => `&service=${name}`).join('').length).toBeLessThan(16_000);
 });
