@@ -1,12 +1,12 @@
-// What a sample of memory changes: a run that uses more than `max_memory` is reported, and stopped unless `on_exceed` only warns.
-// run-end.ts decides whether it runs again.
+// Applies samples of memory to the world: a run that uses more than `max_memory` is reported, and stopped unless `on_exceed` is
+// `warn`. Does not decide whether the service runs again: run-end.ts does. Pure.
 import { type Changes, notify, type StepView, stopLimit } from './changes.ts';
 import type { MemorySample } from './event.ts';
 import { evaluateSample } from './memory-watch.ts';
 import type { Service } from './state.ts';
 import { stopRun } from './stopping.ts';
 
-/** Applies samples of running services. A sample of another run, or of one that stops, is dropped. */
+/** Applies samples in order. Drops a sample of a run that is not the current one, or that is being stopped. */
 export function* applySamples(view: StepView, samples: readonly MemorySample[]): Changes {
   for (const sample of samples) yield* applySample(view, sample);
 }
@@ -17,7 +17,7 @@ function* applySample(view: StepView, { service: name, run, bytes }: MemorySampl
   const service = services.get(name);
   const plan = services.planOf(name);
   const watch = plan.memoryWatch;
-  if (watch === null || service.run !== run || !hasProgram(service) || service.wanted !== 'up') return;
+  if (watch === null || service.run !== run || !isProgramRunning(service) || service.wanted !== 'up') return;
   const { excess, isExceeded } = evaluateSample(watch, service.excess, bytes);
   if (!isExceeded) {
     if (excess !== service.excess) yield { type: 'service', name, service: { ...service, excess } };
@@ -32,7 +32,7 @@ function* applySample(view: StepView, { service: name, run, bytes }: MemorySampl
   yield { type: 'service-step', name, result };
 }
 
-/** Whether its main process runs, and is not being stopped. */
-function hasProgram({ state }: Service): boolean {
+/** Whether the main process runs and is not being stopped. */
+function isProgramRunning({ state }: Service): boolean {
   return (state.id === 'starting' || state.id === 'ready' || state.id === 'unready') && state.pid !== null;
 }

@@ -6,7 +6,7 @@ import { choicesOf } from './barriers.ts';
 import { type Changes, notify, type StepView, signalEffect } from './changes.ts';
 import type { Operation } from './event.ts';
 import type { Ended } from './run.ts';
-import { beginAnew } from './schedule.ts';
+import { resetSchedule } from './schedule.ts';
 import { hasMain, type Service } from './state.ts';
 import { holds } from './waits.ts';
 
@@ -104,7 +104,7 @@ export function applyOperation(plan: ServicePlan, service: Service, operation: O
 
 /** Pending again, without the history of its restarts. A schedule begins anew. */
 export function resetToPending(service: Service): Service {
-  const schedule = service.schedule === null ? null : beginAnew(service.schedule);
+  const schedule = service.schedule === null ? null : resetSchedule(service.schedule);
   return { ...service, wanted: 'up', state: { id: 'pending' }, history: { at: [], streak: 0 }, schedule };
 }
 

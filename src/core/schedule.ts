@@ -1,9 +1,8 @@
-// The schedule of a task that runs again and again: when its time comes, by the wall clock (`schedule`) or by the time since its
-// latest run (`every`). A function of readings of the wall clock, which arrive as events, and of monotonic time. Pure; changes no
-// service.
+// The schedule of a task: decides when the next run is due, by the wall clock (`schedule`) or by the time since the start of the
+// latest run (`every`). Readings of the wall clock arrive as events. Changes no service: scheduling.ts does. Pure.
 //
-// A time by the wall clock cannot be a deadline: the clock may be set meanwhile. So the clock is read again when the time should
-// have come, and once a minute before that.
+// A wall time cannot be a deadline, because the clock may be set in the meantime. So the clock is read again when the time should
+// have come, and once a minute until then.
 import type { Millis, SchedulePlan } from '../plan/plan.ts';
 import { randomOf } from './policy.ts';
 import type { Ended } from './run.ts';
@@ -11,29 +10,31 @@ import type { Ended } from './run.ts';
 /** Wall time, milliseconds since 1970. */
 export type Wall = number;
 
+/** The state of the schedule of one task. A "time" is a moment at which the task should start. */
 export interface Schedule {
-  /** Its next time by the wall clock, without jitter; null: not known yet, there is none, or it runs at an interval. */
+  /** The next time, without jitter; null: it is not known yet, there is none, or the task runs at an interval. */
   readonly next: Wall | null;
   /**
-   * When the clock is read next, or when the interval is over. null: with `schedule`, the clock has to be read at once; with
+   * When the clock is read next, or when the interval is over. null: with `schedule`, the clock must be read at once; with
    * `every`, the interval begins with the next run.
    */
   readonly checkAt: Millis | null;
-  /** Whether a reading of the clock is under way, and the number of the latest one. */
+  /** Whether a reading of the clock was requested and has not arrived. */
   readonly isReading: boolean;
+  /** Readings requested so far; the number of the latest one. */
   readonly readings: number;
-  /** The latest reading, and when it was made. */
+  /** The latest reading, and the monotonic time at which it arrived. */
   readonly seen: { readonly wall: Wall; readonly at: Millis } | null;
-  /** Whether a run follows the present one, by `overlap: queue`. */
+  /** Whether another run follows the current one (`overlap: queue`). */
   readonly isQueued: boolean;
-  /** Set in a shutdown: no time comes any more. */
+  /** Whether a shutdown has begun, after which no time is due. */
   readonly isOver: boolean;
-  /** Its latest run that has ended, and when. */
+  /** The latest run that has ended, and when. */
   readonly last: { readonly ended: Ended; readonly at: Millis } | null;
   readonly counts: RunCounts;
 }
 
-/** `skipped`: times that came while a run was not over; `missed`: times that had passed when they were noticed. */
+/** `skipped`: times at which a run had not ended; `missed`: times that were noticed too late. */
 export interface RunCounts {
   readonly completed: number;
   readonly failed: number;
@@ -41,13 +42,13 @@ export interface RunCounts {
   readonly missed: number;
 }
 
-/** The wall clock was read; `next` is the first time of the schedule after it. */
+/** A reading of the wall clock. `next`: the first time of the schedule after `wall`; null: there is none. */
 export interface ClockReading {
   readonly wall: Wall;
   readonly next: Wall | null;
 }
 
-/** `due`: its time has come. `missed`: its time has passed, and a run does not make up for it. `at`: that time, if known. */
+/** `early`: no time has come. `due`: a run must start. `missed`: a time has passed too long ago, and no run makes up for it. */
 interface TimeDecision {
   readonly verdict: 'early' | 'due' | 'missed';
   readonly schedule: Schedule;
@@ -55,16 +56,17 @@ interface TimeDecision {
 
 /** The clock is read at least this often, so that a clock that is set is noticed. */
 export const CHECK_EVERY: Millis = 60_000;
-/** A time that is noticed later than this has been missed. */
+/** A time that is noticed later than this is missed, unless `catch_up` is set. */
 export const LATE_AFTER: Millis = 120_000;
 /**
- * A clock that goes back by more than this has been corrected, and the times are computed anew. Below, as when summer time ends on
- * a machine whose clock has local time, what has run does not run again.
+ * If the clock goes back by more than this, it was corrected, and the next time is computed again. If it goes back by less, as at
+ * the end of summer time on a machine whose clock has local time, the times that have passed already are not due again.
  */
 const CORRECTED_BY: Millis = 3 * 3_600_000;
 
 const NO_RUNS: RunCounts = { completed: 0, failed: 0, skipped: 0, missed: 0 };
 
+/** The schedule of a task that has not run. */
 export function newSchedule(): Schedule {
   return {
     next: null,
@@ -79,17 +81,18 @@ export function newSchedule(): Schedule {
   };
 }
 
-/** The schedule begins anew: its next time is found again, or its interval begins with the next run. */
-export function beginAnew(schedule: Schedule): Schedule {
+/** Keeps the counts and the latest run; the next time is found again, or the interval begins with the next run. */
+export function resetSchedule(schedule: Schedule): Schedule {
   return { ...schedule, next: null, checkAt: null, isReading: false, isQueued: false };
 }
 
-/** A run begins: an interval counts from here. */
+/** Begins an interval at the start of a run; without effect for a task with `schedule`. `run`: its number; `seed`: for the jitter. */
 export function armInterval(plan: SchedulePlan, schedule: Schedule, run: number, now: Millis, seed: number): Schedule {
   if (plan.when.kind !== 'every') return schedule;
   return { ...schedule, checkAt: now + plan.when.interval + plan.jitter * randomOf(seed, run) };
 }
 
+/** Counts a run that has ended at `at`. */
 export function noteEnd(schedule: Schedule, ended: Ended, at: Millis): Schedule {
   const { counts } = schedule;
   const key = ended.verdict.success ? 'completed' : 'failed';
@@ -98,12 +101,12 @@ export function noteEnd(schedule: Schedule, ended: Ended, at: Millis): Schedule 
   return { ...schedule, last: { ended, at }, counts: next };
 }
 
-/** Counts a time without a run. */
+/** Counts a time that has started no run. */
 export function countTime(schedule: Schedule, key: 'skipped' | 'missed'): Schedule {
   return { ...schedule, counts: { ...schedule.counts, [key]: schedule.counts[key] + 1 } };
 }
 
-/** When its deadline is; `isWaiting`: no run of it is under way or about to be. */
+/** The deadline of a schedule; null: it has none now. `isWaiting`: no run of the task exists or is about to start. */
 export function checkAtOf(
   plan: SchedulePlan,
   { checkAt, isReading, isOver }: Schedule,
@@ -113,12 +116,12 @@ export function checkAtOf(
   return checkAt ?? (plan.when.kind === 'cron' || isWaiting ? 0 : null);
 }
 
-/** Its next time with jitter; null: none. The jitter of a time is always the same. */
+/** The next time with its jitter; null: there is none. A time always has the same jitter. */
 export function dueTime(plan: SchedulePlan, { next }: Pick<Schedule, 'next'>, seed: number): Wall | null {
   return next === null ? null : next + plan.jitter * randomOf(seed, Math.floor(next / 1_000));
 }
 
-/** Decides whether the time of a schedule has come. However many times have passed, they come to one run. */
+/** Decides whether the time of a schedule has come. If several times have passed, they cause one run. */
 export function evaluateClock(
   plan: SchedulePlan,
   schedule: Schedule,
@@ -129,8 +132,8 @@ export function evaluateClock(
   const { seen } = schedule;
   const isCorrected = seen !== null && wall < seen.wall - CORRECTED_BY;
   const known = isCorrected ? null : schedule.next;
-  const isDue = (dueTime(plan, { next: known }, seed) ?? Infinity) <= wall;
-  const late = wall - (dueTime(plan, { next: known }, seed) ?? wall);
+  const due = dueTime(plan, { next: known }, seed);
+  const isDue = due !== null && due <= wall;
   const read: Schedule = {
     ...schedule,
     isReading: false,
@@ -140,14 +143,18 @@ export function evaluateClock(
   const wait = (dueTime(plan, read, seed) ?? Infinity) - wall;
   const armed: Schedule = { ...read, checkAt: now + Math.min(wait, CHECK_EVERY) };
   if (!isDue) return { verdict: 'early', schedule: armed };
-  return { verdict: late > LATE_AFTER && !plan.catchUp ? 'missed' : 'due', schedule: armed };
+  return { verdict: verdictOf(plan, wall - due), schedule: armed };
 }
 
-/** The deadline of an interval has passed: decides likewise, and begins the next interval. */
+function verdictOf({ catchUp }: SchedulePlan, late: Millis): 'due' | 'missed' {
+  return late > LATE_AFTER && !catchUp ? 'missed' : 'due';
+}
+
+/** Decides at the deadline of an interval, and begins the next one. Several intervals that have passed cause one run. */
 export function evaluateInterval(plan: SchedulePlan, schedule: Schedule, interval: Millis, now: Millis): TimeDecision {
   const { checkAt } = schedule;
   if (checkAt === null) return { verdict: 'due', schedule };
   const passed = Math.floor((now - checkAt) / interval) + 1;
   const armed: Schedule = { ...schedule, checkAt: checkAt + passed * interval };
-  return { verdict: now - checkAt > LATE_AFTER && !plan.catchUp ? 'missed' : 'due', schedule: armed };
+  return { verdict: verdictOf(plan, now - checkAt), schedule: armed };
 }

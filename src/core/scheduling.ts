@@ -1,12 +1,19 @@
-// What the schedule of a task changes: its deadline asks for a reading of the wall clock, and a time that has come starts a run,
-// or does what `overlap` says if a run is not over. Decides by schedule.ts; propagation.ts starts what is pending.
+// Applies schedules to the world: a deadline requests a reading of the wall clock, and a time that has come starts a run, or
+// follows `overlap` if a run has not ended. schedule.ts decides whether a time has come; propagation.ts starts pending services.
 import type { SchedulePlan, ServicePlan } from '../plan/plan.ts';
 import { type Changes, notify, type StepView } from './changes.ts';
 import { applyOperation, resetToPending } from './operator.ts';
-import { beginAnew, type ClockReading, countTime, evaluateClock, evaluateInterval, newSchedule } from './schedule.ts';
+import {
+  type ClockReading,
+  countTime,
+  evaluateClock,
+  evaluateInterval,
+  newSchedule,
+  resetSchedule,
+} from './schedule.ts';
 import { isOfSchedule, type Service, scheduleDeadlineOf } from './state.ts';
 
-/** The deadline of a schedule has passed, if it has one. */
+/** Acts on a schedule whose deadline has passed; without effect for other services. */
 export function* passSchedule(view: StepView, name: string): Changes {
   const { services, now, phase } = view;
   const service = services.get(name);
@@ -32,7 +39,7 @@ export function* passSchedule(view: StepView, name: string): Changes {
   yield { type: 'effect', effect: { type: 'read-clock', service: name, reading } };
 }
 
-/** The wall clock was read for the schedule of a task. A reading that is no longer wanted is dropped. */
+/** Applies a reading of the wall clock to the schedule of a task. Drops it if it is not the latest that was requested. */
 export function* applyReading(view: StepView, name: string, reading: number, clock: ClockReading): Changes {
   const { services, now, phase } = view;
   if (phase.id !== 'running' || !services.has(name)) return;
@@ -44,7 +51,7 @@ export function* applyReading(view: StepView, name: string, reading: number, clo
   yield* takeTime(view, name, plan, { ...service, schedule: next }, verdict);
 }
 
-/** Applies a decision about a time. */
+/** Applies the verdict on a time. `service` has the new schedule. */
 function* takeTime(
   view: StepView,
   name: string,
@@ -63,7 +70,7 @@ function* takeTime(
     return;
   }
   if (service.state.id === 'scheduled') {
-    yield { type: 'service', name, service: dueAt(service) };
+    yield { type: 'service', name, service: toPending(service) };
     return;
   }
   const isStarting = service.state.id === 'pending';
@@ -82,35 +89,38 @@ function* takeTime(
   }
 }
 
-/** After a run that has ended: the run that `overlap: queue` has asked for. */
+/** Starts the run that `overlap: queue` has postponed, after a run has ended. */
 export function* startQueued({ services, phase }: StepView, name: string): Changes {
-  // A reload may have removed it.
+  // A reload may have removed the service.
   if (!services.has(name)) return;
   const service = services.get(name);
   const { schedule, state } = service;
   if (schedule?.isQueued !== true || state.id !== 'scheduled' || phase.id !== 'running') return;
-  yield { type: 'service', name, service: dueAt({ ...service, schedule: { ...schedule, isQueued: false } }) };
+  yield { type: 'service', name, service: toPending({ ...service, schedule: { ...schedule, isQueued: false } }) };
 }
 
-/** To run as soon as its dependencies allow. Its schedule goes on. */
-function dueAt(service: Service): Service {
+/** The service as it starts when its dependencies allow, with its schedule unchanged. */
+function toPending(service: Service): Service {
   return { ...resetToPending(service), schedule: service.schedule };
 }
 
-/** The value of a service whose schedule a reload has changed. Its run, or its wait for a start, goes on. */
+/** The service after a reload that may have changed its schedule. A run, or the wait for a start, continues. */
 export function changeSchedule(before: ServicePlan, service: Service, after: ServicePlan): Service {
   if (JSON.stringify(before.schedule) === JSON.stringify(after.schedule)) return service;
   const { state } = service;
   if (after.schedule === null) {
-    const once: Service = { ...service, schedule: null };
-    return state.id === 'scheduled' ? resetToPending(once) : once;
+    const unscheduled: Service = { ...service, schedule: null };
+    return state.id === 'scheduled' ? resetToPending(unscheduled) : unscheduled;
   }
-  const schedule = beginAnew(service.schedule ?? newSchedule());
+  const schedule = resetSchedule(service.schedule ?? newSchedule());
   if (state.id !== 'completed' && state.id !== 'failed') return { ...service, schedule };
   return { ...service, schedule, state: { id: 'scheduled', ended: state.ended } };
 }
 
-/** The value of a scheduled task without processes under a new plan: it runs again if a run was to follow. */
+/**
+ * A task without processes under a new plan that has a schedule: it waits for its next time. null: the plan has none, or a run was
+ * about to start, which it still does.
+ */
 export function adoptSchedule(service: Service, after: ServicePlan): Service | null {
   if (!isOfSchedule(after) || service.state.id === 'pending' || service.state.id === 'backoff') return null;
   const ended = 'ended' in service.state ? service.state.ended : null;

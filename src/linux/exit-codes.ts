@@ -1,5 +1,7 @@
-// Exit codes with a conventional meaning: sysexits.h, timeout(1), and those of a shell. Pure: every folder may import it.
+// Exit codes with a conventional meaning: sysexits.h(3head), timeout(1), and the codes of a shell ("Exit Status" in bash(1)).
+// Exits nothing. Pure.
 
+/** The codes with which svc-super itself ends, or that it explains. */
 export const EXIT_CODE = {
   /** EX_USAGE: the command line is invalid. */
   usage: 64,
@@ -13,7 +15,7 @@ export const EXIT_CODE = {
   denied: 77,
   /** EX_CONFIG: the configuration is invalid. */
   config: 78,
-  /** timeout(1): the time is over. */
+  /** timeout(1): the time limit has passed. */
   timeout: 124,
   /** A shell: the program exists and cannot be executed. */
   notExecutable: 126,

@@ -1,4 +1,4 @@
-// The resource limits of Linux, getrlimit(2), by their names in services.yaml. Pure: every folder may import it.
+// The resource limits of Linux (getrlimit(2)) by their names in services.yaml. Sets no limit: native/spawn.c does. Pure.
 
 /** Soft and hard value of one limit; null: unlimited. */
 export interface Limit {
@@ -12,7 +12,9 @@ export interface LimitKind {
   /** The row in /proc/PID/limits: proc_pid_limits(5). */
   readonly row: string;
   readonly unit: 'bytes' | 'count';
+  /** For the reference: a noun phrase. */
   readonly about: string;
+  /** The highest valid value; absent: there is none. */
   readonly most?: number;
 }
 
@@ -52,14 +54,15 @@ export const LIMITS = {
 } as const satisfies Readonly<Record<string, LimitKind>>;
 export type LimitName = keyof typeof LIMITS;
 
-/** RLIMIT_LOCKS, which Linux ignores since 2.4: svc-super marks the processes of a run with it. */
+/** RLIMIT_LOCKS, which Linux has ignored since 2.4.25 (getrlimit(2)): its value marks the processes of a run. */
 export const LOCKS = { number: 10, row: 'Max file locks' } as const;
 
+/** Whether services.yaml has a limit of this name. */
 export function isLimitName(name: string): name is LimitName {
   return Object.hasOwn(LIMITS, name);
 }
 
-/** The name of a limit by its number, for messages. */
+/** The name of the limit with a number, for messages; the number itself if it has no name here. */
 export function limitName(number: number): string {
   return Object.entries(LIMITS).find(([, limit]) => limit.number === number)?.[0] ?? String(number);
 }

@@ -1,7 +1,8 @@
 // The lines of `log.level: debug`: attempts of probes, signals, hooks and starts, for users who look for the cause of a delay.
-// They are printed and not kept: `svc-super events` does not have them.
+// Prints nothing itself. The journal does not keep these lines, so `svc-super events` does not show them. Pure.
 import type { Effect, Event, ServiceEffect, ServiceEvent } from '../core/event.ts';
 
+/** A line of the supervisor's own log at level `debug`. `event`: the type of the event or effect. */
 export interface VerboseLine {
   readonly level: 'debug';
   readonly service: string;
@@ -9,7 +10,7 @@ export interface VerboseLine {
   readonly text: string;
 }
 
-/** The lines for one step of the core: its event first, then its effects. */
+/** The lines for one step of the core: first the line of its event, then those of its effects. Most have none. */
 export function renderVerbose(event: Event, effects: readonly Effect[]): VerboseLine[] {
   const line = (service: string, type: string, text: string | null): VerboseLine[] =>
     text === null ? [] : [{ level: 'debug', service, event: type, text }];

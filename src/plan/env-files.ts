@@ -1,9 +1,9 @@
-// Reads one env file or one secret. The values are used when the configuration is read and again at each start of a service.
-// Reads files only through its argument; never shows a value.
+// Reads one env file or one secret, when the configuration is read and again at each start of a service. Reads files only through
+// an argument. Never puts a value into a message.
 import { type Dotenv, parseDotenv } from '../config/dotenv.ts';
 import { type FileReader, readBytesAsText } from '../config/file.ts';
 
-/** Set by the supervisor for every service. Other values of these are ignored, also those of an outer supervisor. */
+/** Variables that the supervisor sets for every service. Values from elsewhere, also from an outer supervisor, are ignored. */
 export const RESERVED: ReadonlySet<string> = new Set([
   'SVC_NAME',
   'SVC_REPLICA',
@@ -12,25 +12,27 @@ export const RESERVED: ReadonlySet<string> = new Set([
   'NOTIFY_SOCKET',
 ]);
 
+/** A file that cannot be read. `code`: of the diagnostic. */
 export interface UnreadableFile {
   readonly ok: false;
   readonly code: string;
-  /** Follows the path: "cannot read PATH: ". */
+  /** Follows "cannot read PATH: ". */
   readonly why: string;
   readonly suggestion?: string;
 }
 
+/** Whether the file does not exist. */
 export const isMissing = ({ code }: UnreadableFile): boolean => code === 'file-missing';
 
 type EnvFileRead = { readonly ok: true; readonly parsed: Dotenv; readonly text: string } | UnreadableFile;
 
-/** The lines of an env file; `parsed` has its mistakes too. */
+/** Reads an env file. `parsed` has its variables and its mistakes. */
 export function readEnvFile(files: FileReader, path: string): EnvFileRead {
   const read = readBytesAsText(files, path);
   return read.ok ? { ok: true, parsed: parseDotenv(read.text), text: read.text } : read;
 }
 
-/** The text of a secret, without its last newline. */
+/** Reads a secret: the text of a file, without its last newline. */
 export function readSecret(
   files: FileReader,
   path: string,

@@ -1,16 +1,18 @@
-// The memory of a service: watched by the supervisor, or limited by the kernel where a cgroup can be made. Makes no cgroup itself.
+// Plans how the memory of a service is limited: the supervisor watches it (`max_memory`), or the kernel enforces a limit of its cgroup
+// (`memory_limit`). Makes no cgroup and reads no memory.
 import type { ServiceConfig } from '../config/config.ts';
 import { renderSize } from '../text.ts';
 import type { MemoryWatchPlan } from './plan.ts';
 import type { Problems } from './problems.ts';
 import type { MemoryLimit } from './process.ts';
 
+/** null: not watched, not limited. */
 export interface MemoryPlan {
   readonly watch: MemoryWatchPlan | null;
   readonly limit: MemoryLimit | null;
 }
 
-/** `limitMemory` returns why the kernel cannot limit the memory of a service; null: it can. Without it, it can. */
+/** `limitMemory` returns why the kernel cannot limit the memory of services here; null: it can. */
 export function toMemory(
   { name, key, max_memory, on_exceed, memory_limit, oom_group }: ServiceConfig,
   limitMemory: () => string | null,
@@ -21,7 +23,7 @@ export function toMemory(
   const why = limitMemory();
   if (why === null) return { watch, limit: { bytes: memory_limit, oomGroup: oom_group, group: name } };
   // A limit that nothing enforces would let one service take the memory of the others.
-  const message = `the kernel cannot limit the memory of \`${key}\`: ${why}. It is watched instead: above ${renderSize(memory_limit)} its run fails`;
+  const message = `the kernel cannot limit the memory of \`${key}\`: ${why}. svc-super watches it instead: a run that uses more than ${renderSize(memory_limit)} fails`;
   const suggestion =
     'give the container a cgroup that it may write (`podman run --systemd=always`, a privileged container), or write `max_memory`';
   problems.warn(['services', name, 'memory_limit'], 'no-cgroup', message, { suggestion });

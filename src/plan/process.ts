@@ -1,29 +1,30 @@
-// The process that a command becomes: its arguments, environment, folder and attributes, as one value that every folder passes
-// on whole, and the way in which it ends. A new attribute is added here, in the table of fields (src/config/schema.ts) and
-// where it is applied (src/pid1/protocol.ts, native/spawn.c); tsc reports what is missing. Pure.
+// What PID 1 starts: the arguments, environment, folder and attributes of a process as one value, and how a process ends. Starts
+// nothing. A new attribute is added here, to the table of fields (src/config/schema.ts) and where it is applied
+// (src/pid1/protocol.ts, native/spawn.c); tsc reports what is missing in TypeScript. Pure.
 import type { ServiceConfig } from '../config/config.ts';
 import type { Limit, LimitName } from '../linux/limits.ts';
 
+/** The user of a process, looked up when the configuration is read. */
 export interface User {
   readonly uid: number;
   readonly gid: number;
   /** Supplementary groups, including the primary group. */
   readonly groups: readonly number[];
-  /** Login name and home from the password file; null: it has no entry. */
+  /** Login name and home from the password file; null: the user has no entry there. */
   readonly name: string | null;
   readonly home: string | null;
 }
 
-/** The limit of the cgroup of one service. */
+/** The memory limit of the cgroup of one service. */
 export interface MemoryLimit {
   readonly bytes: number;
-  /** Whether all processes of the cgroup end when it is reached. */
+  /** Whether the kernel kills all processes of the cgroup at the limit, and not only one. */
   readonly oomGroup: boolean;
-  /** The name of the service. */
+  /** The name of the service, after which its cgroup is named. */
   readonly group: string;
 }
 
-/** What the kernel keeps for a process and its children inherit. null: as PID 1 has it. */
+/** Attributes that the kernel keeps for a process and that its children inherit. null: the process has the value of PID 1. */
 export interface ProcessAttributes {
   readonly user: User | null;
   readonly umask: number | null;
@@ -32,7 +33,7 @@ export interface ProcessAttributes {
   /** Processor numbers, ascending. */
   readonly cpus: readonly number[] | null;
   readonly limits: Readonly<Partial<Record<LimitName, Limit>>>;
-  /** The limit of a cgroup of its own; null: it is in the cgroup of PID 1. */
+  /** The cgroup of its service; null: the process is in the cgroup of PID 1. */
   readonly memory: MemoryLimit | null;
 }
 
@@ -47,9 +48,9 @@ export const ATTRIBUTE_NAMES = {
   memory: 'memory_limit',
 } as const satisfies Readonly<Record<keyof ProcessAttributes, string>>;
 
-/** Everything that PID 1 needs to know about a process to start it, apart from its descriptors. */
+/** Everything that PID 1 needs to start a process, except its descriptors. */
 export interface ProcessSpec {
-  /** Never empty. A command as text is already `['/bin/sh', '-c', text]`. */
+  /** Never empty. A command that is a text has become `['/bin/sh', '-c', text]`. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** null: the folder of PID 1. */
@@ -62,6 +63,7 @@ export type Exit =
   | { readonly kind: 'code'; readonly code: number }
   | { readonly kind: 'signal'; readonly signal: string; readonly number: number };
 
+/** The attributes of a service from its fields; `user` and `memory` are looked up elsewhere. */
 export function toAttributes(
   { umask, nice, oom_score_adj, cpus, limits }: ServiceConfig,
   user: User | null,
@@ -70,7 +72,10 @@ export function toAttributes(
   return { user, umask, nice, oomScoreAdj: oom_score_adj, cpus, limits: Object.fromEntries(limits), memory };
 }
 
-/** Another process with the folder, attributes and environment of `spec`: a hook, a probe, a stop command, a run. */
+/**
+ * A process with the folder, the attributes and the environment of `spec`, for a run, a hook, a probe or a stop command. `env`:
+ * variables that are added to the environment.
+ */
 export function deriveProcess(
   spec: ProcessSpec,
   argv: readonly string[],

@@ -1,5 +1,5 @@
-// The environment of one run: env files and secrets are read again at each start, so a service gets what a task has written
-// before it. Reads files only through its argument; never shows a value.
+// Makes the environment of one run. Env files and secrets are read again at each start, so that a service gets what a task has
+// written before. Reads files only through an argument. Never puts a value into a message.
 import type { FileReader } from '../config/file.ts';
 import { makeSource, toRange } from '../config/tree.ts';
 import { isMissing, RESERVED, readEnvFile, readSecret, type UnreadableFile } from './env-files.ts';
@@ -12,7 +12,7 @@ type Variables = Readonly<Record<string, string>>;
 export interface EnvironmentFailure {
   readonly file: string;
   readonly isMissing: boolean;
-  /** What follows the name of the file. */
+  /** Follows "cannot read FILE: ". */
   readonly why: string;
 }
 
@@ -22,7 +22,7 @@ export interface RunEnvironment {
   readonly failure: EnvironmentFailure | null;
 }
 
-/** Reads the files of a service, and makes its environment from them. */
+/** Reads the env files and secrets of a service, and makes the environment of its next run. */
 export function readRunEnvironment({ env, envRecipe }: ServicePlan, files: FileReader): RunEnvironment {
   if (envRecipe === undefined) return { env, failure: null };
   const merged = new Map(Object.entries(env));
@@ -39,6 +39,7 @@ export function readRunEnvironment({ env, envRecipe }: ServicePlan, files: FileR
   return { env: finish(merged, env, envRecipe), failure };
 }
 
+/** Adds the variables that are stronger than all files: those of the virtual environment, and `above`. */
 function finish(merged: Map<string, string>, env: Variables, { venv, above }: EnvRecipe): Variables {
   if (venv !== null) putFirst(merged, venv);
   for (const key of above) merged.set(key, env[key] ?? '');
@@ -81,7 +82,7 @@ function failureOf(file: string, read: UnreadableFile): EnvironmentFailure {
   return { file, isMissing: isMissing(read), why: read.why };
 }
 
-/** The tasks that run before a service, also through others, by name: one of them may make a file that it needs. */
+/** The names of the tasks that a service waits for, directly or through others: one of them may make a file that the service reads. */
 export function tasksBefore({ services }: Pick<Plan, 'services'>, name: string): readonly string[] {
   const byName = new Map(services.map((service) => [service.name, service]));
   const seen = new Set<string>();
@@ -97,7 +98,7 @@ export function tasksBefore({ services }: Pick<Plan, 'services'>, name: string):
   return [...new Set(tasks.map((task) => task.replica?.of ?? task.name))];
 }
 
-/** Why a service does not start, and what to do. */
+/** Why a service does not start, and what to do. `tasks`: the result of `tasksBefore`. */
 export function describeFailure(
   { file, isMissing: isAbsent, why }: EnvironmentFailure,
   tasks: readonly string[],

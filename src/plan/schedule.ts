@@ -1,10 +1,11 @@
-// When a task runs again: the schedule of the configuration with its time zone. Reads no clock.
+// Plans when a task runs: the schedule of the configuration, with its time zone. Reads no clock, and computes no time: core/schedule.ts
+// decides when a run is due.
 import type { ServiceConfig } from '../config/config.ts';
 import { whyNotTimeZone } from '../config/cron.ts';
 import type { SchedulePlan } from './plan.ts';
 import type { Problems } from './problems.ts';
 
-/** `env`: the environment of the service, whose `TZ` is the default of `time_zone`. */
+/** null: the service has no schedule. `env`: the environment of the service, whose `TZ` is the default of `time_zone`. */
 export function toSchedule(
   service: ServiceConfig,
   env: Readonly<Record<string, string>>,
@@ -18,7 +19,7 @@ export function toSchedule(
   return { when: { kind: 'cron', expression: schedule, timeZone }, ...common };
 }
 
-/** The time zone that `TZ` names. POSIX allows a colon before the name, and rules that are no name. */
+/** The time zone that `TZ` names; null: none. A colon may precede the name (tzset(3)). A rule that is not a name is reported. */
 function findTimeZone({ name, key }: ServiceConfig, written: string | undefined, problems: Problems): string | null {
   const zone = written?.replace(/^:/, '') ?? '';
   if (zone === '') return null;

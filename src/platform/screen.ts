@@ -1,27 +1,31 @@
-// The terminal of a full-screen command: raw input, its size, output that does not block the event loop, suspension, and the way
-// back to the state before. Uses own open file descriptions, because the flags of the inherited ones are shared with the
-// shell. Never interprets the bytes.
+// The terminal of a full-screen command: raw input, size, output that does not block the event loop, suspension, and the return to
+// the previous mode. Opens the terminal again, because the flags of inherited descriptors are shared with the shell (open(2)).
+// Never interprets the bytes.
 import { constants, openSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { ReadStream, WriteStream } from 'node:tty';
 import type { Clock } from '../ports.ts';
 import { openOutput } from './output.ts';
 
+/** Receives what happens at the terminal. */
 export interface ScreenListener {
+  /** Keys, as the terminal has sent them. */
   input(text: string): void;
   resized(): void;
+  /** A signal must end the command, or the terminal is closed. `code`: the exit code. */
   ended(code: number): void;
+  /** An exception was not caught. */
   failed(error: unknown): void;
 }
 
 /** Signals that end the command, and their numbers; the exit code is 128 more. */
 const ENDS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
-/** Time for the stop signal to arrive; a stopped process continues behind it. Milliseconds. */
+/** Time for SIGTSTP to take effect, milliseconds. When the process continues, this time is over. */
 const STOP_TIME = 50;
-/** Time for a slow terminal to take what was drawn last, milliseconds. */
+/** Time for a slow terminal to receive the last output, milliseconds. */
 const DRAIN_TIME = 1_000;
 
-/** Standard output as a stream that has a size. */
+/** The output stream, with the size of the terminal: what Ink expects of `process.stdout`. */
 class ScreenOutput extends Writable {
   readonly isTTY = true;
   readonly #sizes: WriteStream;
@@ -44,7 +48,7 @@ class ScreenOutput extends Writable {
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
     this.#write(chunk).then(
       () => done(),
-      // The terminal has gone, which the reader reports.
+      // The terminal is closed, which ends the input too.
       () => done(),
     );
   }
@@ -63,6 +67,7 @@ export function openScreen(clock: Clock) {
   return new Screen(clock, input, sizes, output);
 }
 
+/** The open terminal. It is in raw mode from `listen` to `close`. */
 class Screen {
   readonly output: ScreenOutput;
   readonly input: ReadStream;
@@ -78,24 +83,27 @@ class Screen {
     this.output = output;
   }
 
+  /** Monotonic time, milliseconds. */
   now(): number {
     return this.#clock.now();
   }
 
+  /** Whether output is waiting for the terminal. */
   get isBusy(): boolean {
     return this.output.writableLength > 0;
   }
 
+  /** Starts raw mode, and passes all input and signals to `listener`. Called once. */
   listen(listener: ScreenListener): void {
     for (const [signal, number] of Object.entries(ENDS)) process.on(signal, () => listener.ended(128 + number));
     process.on('uncaughtException', (error) => listener.failed(error));
     this.input.on('data', (bytes: Buffer) => listener.input(this.#decoder.decode(bytes, { stream: true })));
     this.input.on('end', () => listener.ended(128 + ENDS.SIGHUP));
     this.input.on('error', () => listener.ended(128 + ENDS.SIGHUP));
-    // Only the stream of `process.stdout` does this by itself.
+    // Node updates only the size of `process.stdout` itself.
     process.on('SIGWINCH', () => (this.#sizes as WriteStream & { _refreshSize(): void })._refreshSize());
     this.#sizes.on('resize', () => {
-      // Ink listens there.
+      // Ink listens for `resize` on its output stream.
       this.output.emit('resize');
       listener.resized();
     });
@@ -103,8 +111,9 @@ class Screen {
   }
 
   /**
-   * The signal is sent to the process group, as the terminal does for Ctrl-Z. If no shell waits, the kernel ignores it
-   * (setpgid(2), orphaned process groups), and the command continues at once.
+   * Stops the command as Ctrl-Z does, and resolves when it continues, in raw mode. `text`: the output before the stop. The signal
+   * is sent to the process group. If no shell waits, the kernel discards it (setpgid(2), orphaned process groups), and the
+   * command continues at once.
    */
   async suspend(text: string): Promise<void> {
     await this.close(text);
@@ -113,6 +122,7 @@ class Screen {
     this.#setRaw(true);
   }
 
+  /** Ends raw mode after the output of `text` has been written. Without effect if it has ended. */
   async close(text: string): Promise<void> {
     if (!this.#isRaw) return;
     this.output.write(text);
@@ -131,7 +141,7 @@ class Screen {
     try {
       this.input.setRawMode(isRaw);
     } catch {
-      // The terminal has gone.
+      // The terminal is closed.
     }
   }
 }

@@ -60,7 +60,7 @@ export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<num
   const readClock = async (service: string, reading: number, when: SchedulePlan['when']) => {
     if (when.kind !== 'cron') return;
     // The parser of schedules is loaded after the first programs have been started.
-    const { nextTime } = await import('../plan/cron.ts');
+    const { nextTime } = await import('../config/cron.ts');
     const wall = clock.wall();
     const next = nextTime(when.expression, when.timeZone, wall);
     engine.send({ type: 'clock-read', service, reading, wall, next });

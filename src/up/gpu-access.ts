@@ -1,11 +1,12 @@
-// The memory and the use of the machine's GPUs, and the service of each process that uses it. Loads the modules for that at the first use.
+// Gives the supervisor access to the GPUs: their memory, their load, and the services whose processes use them. Loads the modules that
+// query the driver at the first use. Decides nothing.
 import type { GpuReader } from '../linux/gpu-memory.ts';
 import type { GpuUses } from '../linux/gpu-use.ts';
 import type { Children } from '../pid1/children.ts';
 import type { Run } from '../pid1/run.ts';
 import type { Clock } from '../ports.ts';
 
-/** A reading of the use of GPUs is shared for this long, milliseconds. */
+/** Requests within this time share one reading of the load, milliseconds. */
 const USE_FRESH = 2_000;
 
 interface GpuAccessParts {
@@ -15,27 +16,30 @@ interface GpuAccessParts {
   readonly children: Children;
 }
 
+/** One for each supervisor. */
 export class GpuAccess {
   readonly #parts: GpuAccessParts;
   #reader: GpuReader | undefined;
   #useReader: (() => Promise<GpuUses>) | undefined;
   #use: { readonly at: number; readonly uses: Promise<GpuUses> } | null = null;
-  /** The services that have a run, each with the handle of its run. Set by the core, which has them. */
+  /** The services that have a run, each with the handle of its run. Set by `makeCore`, which is called later. */
   runs: () => readonly (readonly [string, Run])[] = () => [];
 
   constructor(parts: GpuAccessParts) {
     this.#parts = parts;
   }
 
+  /** The service of each process of a run, by PID. */
   readonly owners = (): ReadonlyMap<number, string> => ownersOf(this.#parts.children, this.runs());
 
+  /** The function that reads the memory of GPUs. */
   async reader(): Promise<GpuReader> {
     const { clock, environment } = this.#parts;
     this.#reader ??= (await import('./gpus.ts')).makeGpuReader({ clock, environment, owners: this.owners });
     return this.#reader;
   }
 
-  /** The use of all GPUs of the container. */
+  /** The load and the memory in use of all GPUs of the container, at most USE_FRESH old. */
   use(): Promise<GpuUses> {
     const at = this.#parts.clock.now();
     if (this.#use === null || at - this.#use.at >= USE_FRESH) this.#use = { at, uses: this.#readUse() };
@@ -49,7 +53,6 @@ export class GpuAccess {
   }
 }
 
-/** The service of every process of a run, by PID. `runs`: the services that have a run, each with the handle of its run. */
 function ownersOf(
   children: Children,
   runs: Iterable<readonly [service: string, run: Run]>,

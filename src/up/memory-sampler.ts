@@ -1,5 +1,5 @@
-// Reads the private memory of the services that are watched (`max_memory`), every few seconds, and sends it to the core. Loaded, and
-// its timer armed, only while the plan has such a service. Decides nothing.
+// Reads the private memory of the watched services (`max_memory`) every few seconds, and sends it to the core. Loaded when the plan
+// has a watched service; its timer is armed only while it has. Decides nothing.
 import type { MemorySample } from '../core/event.ts';
 import type { Children } from '../pid1/children.ts';
 import type { Run } from '../pid1/run.ts';
@@ -7,8 +7,9 @@ import { privateMemoryOf } from '../pid1/usage.ts';
 import type { Clock } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
 
-/** Milliseconds between two samples; and to the next one if a service was above its limit, which one sample does not decide. */
+/** Milliseconds between two samples. */
 const SAMPLE_EVERY = 5_000;
+/** Milliseconds to the next sample while a service is above its limit: a second sample decides (core/memory-watch.ts). */
 const SAMPLE_AGAIN = 1_000;
 
 interface SamplerParts {
@@ -20,7 +21,7 @@ interface SamplerParts {
   handleOf(service: string): Run | null;
 }
 
-/** Samples until no service is watched any more; `done` is called then. */
+/** Samples until no service is watched, and then calls `done`. `wait`: milliseconds to the next sample. */
 export function sampleMemory(parts: SamplerParts, done: () => void, wait = SAMPLE_AGAIN): void {
   const { clock, engine } = parts;
   clock.after(wait, () => {
@@ -30,8 +31,8 @@ export function sampleMemory(parts: SamplerParts, done: () => void, wait = SAMPL
     }
     const samples = takeSamples(parts);
     if (samples.length > 0) engine.send({ type: 'memory-read', samples });
-    const isOpen = [...engine.world.services.values()].some(({ excess }) => excess !== null && excess.samples > 0);
-    sampleMemory(parts, done, isOpen ? SAMPLE_AGAIN : SAMPLE_EVERY);
+    const isUndecided = [...engine.world.services.values()].some(({ excess }) => excess !== null && excess.samples > 0);
+    sampleMemory(parts, done, isUndecided ? SAMPLE_AGAIN : SAMPLE_EVERY);
   });
 }
 

@@ -1,5 +1,5 @@
-// Supervises: up() at a first start, continueAsSuccessor() after the previous supervisor has died. Connects the parts of the
-// process and decides nothing.
+// The two ways to begin supervising: up() at a first start, continueAsSuccessor() after the previous supervisor has died. Connects
+// the parts of the process and decides nothing.
 import { newWorld } from '../core/world.ts';
 import { countOomKills } from '../linux/cgroup.ts';
 import { releaseMemoryLater } from '../platform/memory.ts';
@@ -17,7 +17,10 @@ import { passSignals } from './signals.ts';
 import { checkGpus, checkPorts, warnOfMissingPrograms, writePidFile } from './start-checks.ts';
 import { adopt, historyAfter, takenOver } from './succession.ts';
 
-/** Supervises until all services have ended. Never resolves then: PID 1 exits with the container's code, which ends this process. */
+/**
+ * Supervises until all services have ended. Resolves only if a port is taken, to the exit code: in every other case PID 1 exits with
+ * the container's code, which ends this process first.
+ */
 export async function up(request: UpRequest, { plan, doubts }: Prepared): Promise<number> {
   const { clock, names, level, pidFile } = request;
   const taken = checkPorts(request, plan);
@@ -42,7 +45,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   return supervise(core, parts);
 }
 
-/** Continues after the previous supervisor has died: with its world and its runs, and with the events since then. */
+/** Continues with the world and the runs of the previous supervisor, which has died, and with the events since then. Never resolves. */
 export async function continueAsSuccessor(given: UpRequest): Promise<number> {
   const { clock, handover } = given;
   const link = new Link({ ...given, seed: 0 });

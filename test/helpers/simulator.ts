@@ -1,6 +1,8 @@
 // Plays the part of the runtime for the core, in virtual time: carries out effects on fake services that behave as specified,
 // delivers the resulting events, and moves the clock to whatever is next. No processes, no sleeps, no real clock. Shows every
 // step to a Referee, which checks it.
+
+import { nextTime } from '../../src/config/cron.ts';
 import type { Effect, Event, Operation, ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
 import type { HookName, LeftoverProcess } from '../../src/core/run.ts';
 import type { Wall } from '../../src/core/schedule.ts';
@@ -8,7 +10,6 @@ import type { Service } from '../../src/core/state.ts';
 import { step } from '../../src/core/supervisor.ts';
 import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
 import { renderNotice } from '../../src/messages/notices.ts';
-import { nextTime } from '../../src/plan/cron.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
 import type { Exit } from '../../src/plan/process.ts';
 import { type Behave, type Behaviour, readyFrom } from './behaviour.ts';

@@ -34,7 +34,7 @@ describe('the memory of a service', () => {
     expect(plan?.memoryWatch).toEqual({ field: 'memory_limit', max: 8 * GIB, onExceed: 'fail' });
     const said = loaded.ok ? loaded.value.warnings.map(({ message }) => message) : [];
     expect(said).toEqual([
-      'the kernel cannot limit the memory of `a`: /sys/fs/cgroup cannot be written (EROFS). It is watched instead: above 8.0 GiB its run fails',
+      'the kernel cannot limit the memory of `a`: /sys/fs/cgroup cannot be written (EROFS). svc-super watches it instead: a run that uses more than 8.0 GiB fails',
     ]);
   });
 
