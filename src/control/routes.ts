@@ -11,6 +11,7 @@ import { findService, OPERATIONS, SERVICE_NAME } from './operations.ts';
 import { ResourceHistory } from './resource-history.ts';
 import { select } from './selection.ts';
 import { waitFor } from './waiting.ts';
+import type { WireGraphNode } from './wire.ts';
 
 const STATUS: Route = {
   method: 'GET',
@@ -289,19 +290,21 @@ const GRAPH: Route = {
   respond: (source) => {
     const { services } = source.snapshot();
     const states = new Map(services.map(({ name, state }) => [name, state]));
-    const body = source.plan().services.map(({ name, type, group, edges, stageEdges }) => ({
-      name,
-      type,
-      group,
-      state: states.get(name) ?? null,
-      needs: allEdges({ edges, stageEdges }).map(({ on, condition, origin, restarts, choice }) => ({
-        on,
-        condition,
-        origin,
-        ...(restarts === true && { restarts }),
-        ...(choice !== undefined && { any: choice }),
-      })),
-    }));
+    const body = source.plan().services.map(
+      ({ name, type, group, edges, stageEdges }): WireGraphNode => ({
+        name,
+        type,
+        group,
+        state: states.get(name) ?? null,
+        needs: allEdges({ edges, stageEdges }).map(({ on, condition, origin, restarts, choice }) => ({
+          on,
+          condition,
+          origin,
+          ...(restarts === true && { restarts }),
+          ...(choice !== undefined && { any: choice }),
+        })),
+      }),
+    );
     return { status: 200, body: { services: body } };
   },
 };

@@ -72,6 +72,24 @@ export interface WireTimeline {
   readonly services: readonly WireSpan[];
 }
 
+/** A service in `GET /v1/graph`. */
+export interface WireGraphNode {
+  readonly name: string;
+  readonly type: 'service' | 'task';
+  readonly group: string | null;
+  readonly state: string | null;
+  /** Its edges: one for each service that it waits for. */
+  readonly needs: readonly {
+    readonly on: string;
+    readonly condition: string;
+    readonly origin: 'declared' | 'stage';
+    /** The service restarts with its target. */
+    readonly restarts?: boolean;
+    /** The target is one of several replicas, of which `least` must satisfy the condition. */
+    readonly any?: { readonly of: string; readonly least: number };
+  }[];
+}
+
 /** `wall`: the wall time of the snapshot. */
 export function toWireSnapshot({ services, ...rest }: Snapshot, wall: number): WireSnapshot {
   return { ...rest, services: services.map((service) => toWireService(service, wall)) };

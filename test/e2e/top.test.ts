@@ -59,7 +59,7 @@ describe.skipIf(skipWhen([Bun.which('tmux') === null ? 'tmux is missing' : null]
     tmux.click(6, row);
     await tmux.shows(/^welcome$/m);
     tmux.keys('r');
-    await tmux.shows(/api restarts with it\./);
+    await tmux.shows(/api restarts with db\./);
     tmux.keys('Enter');
     await run.puppet('db', 2);
     expect((await run.service('api')).name).toBe('api');
@@ -81,7 +81,7 @@ describe.skipIf(skipWhen([Bun.which('tmux') === null ? 'tmux is missing' : null]
     process.kill(run.supervisor.outer, 'SIGKILL');
     await tmux.shows(/the supervisor was restarted: it .*; the services continue to run/);
     run.signal('SIGKILL');
-    await tmux.shows(/no supervisor responds since/);
+    await tmux.shows(/no supervisor has responded for/);
     tmux.keys('x');
     await tmux.shows(/nothing can be requested/);
     tmux.keys('C-c');

@@ -1,4 +1,5 @@
-// `graph`: the dependencies as text and as DOT for Graphviz.
+// `graph`: prints the dependencies as text, as JSON, or as DOT for Graphviz. Changes nothing.
+import type { WireGraphNode } from '../../control/wire.ts';
 import { printable } from '../../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
@@ -14,53 +15,55 @@ export default {
   run: showGraph,
 } satisfies Command;
 
-interface Node {
-  readonly name: string;
-  readonly type: 'service' | 'task';
-  readonly group: string | null;
-  readonly state: string | null;
-  readonly needs: readonly {
-    readonly on: string;
-    readonly condition: string;
-    readonly origin: 'declared' | 'stage';
-    /** The service restarts with its target. */
-    readonly restarts?: boolean;
-    /** The target is one of several replicas, of which `least` must satisfy the condition. */
-    readonly any?: { readonly of: string; readonly least: number };
-  }[];
-}
-
 async function showGraph(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const response = await callSupervisor(context, { path: '/v1/graph' });
   if (!response.ok) return reportNoSupervisor(context, response);
-  const { services } = response.body as { services: readonly Node[] };
+  const { services } = response.body as { services: readonly WireGraphNode[] };
   if (values.json === true) context.out(renderJson(response.body, 2));
   else context.out(values.dot === true ? renderDot(services) : renderGraph(services));
   return EXIT.ok;
 }
 
-export function renderGraph(nodes: readonly Node[]): string {
-  const width = Math.max(7, ...nodes.map(({ name }) => name.length));
-  const states = Math.max(5, ...nodes.map(({ state }) => state?.length ?? 1));
-  const rows = nodes.map(({ name, state, needs }) => {
-    const waits = needs.map(
-      ({ on, condition, origin, restarts, any }) =>
-        `${on} (${condition}${any === undefined ? '' : `, any ${any.least} of ${any.of}`}${restarts === true ? ', restarts' : ''}${origin === 'stage' ? ', stage' : ''})`,
-    );
-    const line = `${name.padEnd(width)}  ${(state ?? '-').padEnd(states)}  ${waits.length === 0 ? '-' : waits.join(', ')}`;
-    return `${printable(line)}\n`;
-  });
-  return `${'SERVICE'.padEnd(width)}  ${'STATE'.padEnd(states)}  WAITS FOR\n${rows.join('')}`;
+type Need = WireGraphNode['needs'][number];
+
+/** The condition of an edge, and what belongs to it: `ready, any 1 of worker, restarts`. */
+function describeNeed(
+  { condition, restarts, any }: Need,
+  describeAny: (any: NonNullable<Need['any']>) => string,
+): string {
+  const parts = [
+    condition,
+    ...(any === undefined ? [] : [describeAny(any)]),
+    ...(restarts === true ? ['restarts'] : []),
+  ];
+  return parts.join(', ');
 }
 
-export function renderDot(nodes: readonly Node[]): string {
+/** The dependencies as a table with a line for each service. */
+export function renderGraph(nodes: readonly WireGraphNode[]): string {
+  const rows = nodes.map(({ name, state, needs }) => {
+    const waits = needs.map((need) => {
+      const what = describeNeed(need, ({ of, least }) => `any ${least} of ${of}`);
+      return `${need.on} (${what}${need.origin === 'stage' ? ', stage' : ''})`;
+    });
+    return { name, state: state ?? '-', waits: waits.length === 0 ? '-' : waits.join(', ') };
+  });
+  const width = Math.max(7, ...rows.map(({ name }) => name.length));
+  const states = Math.max(5, ...rows.map(({ state }) => state.length));
+  return [{ name: 'SERVICE', state: 'STATE', waits: 'WAITS FOR' }, ...rows]
+    .map(({ name, state, waits }) => `${printable(`${name.padEnd(width)}  ${state.padEnd(states)}  ${waits}`)}\n`)
+    .join('');
+}
+
+/** The dependencies as a directed graph in DOT. */
+export function renderDot(nodes: readonly WireGraphNode[]): string {
   const quote = (text: string) => `"${printable(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
   const lines = nodes.flatMap(({ name, type, state, needs }) => [
     `  ${quote(name)} [shape=${type === 'task' ? 'box' : 'ellipse'}, tooltip=${quote(state ?? '')}];`,
-    ...needs.map(
-      ({ on, condition, origin, restarts, any }) =>
-        `  ${quote(name)} -> ${quote(on)} [label=${quote(`${condition}${any === undefined ? '' : `, any ${any.least}`}${restarts === true ? ', restarts' : ''}`)}${origin === 'stage' ? ', style=dashed' : ''}];`,
-    ),
+    ...needs.map((need) => {
+      const label = quote(describeNeed(need, ({ least }) => `any ${least}`));
+      return `  ${quote(name)} -> ${quote(need.on)} [label=${label}${need.origin === 'stage' ? ', style=dashed' : ''}];`;
+    }),
   ]);
   return ['digraph services {', '  rankdir=RL;', ...lines, '}', ''].join('\n');
 }

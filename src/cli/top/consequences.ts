@@ -1,25 +1,27 @@
-// What happens to other services if one is started, stopped or restarted: for the confirmation, and in its words. The rules are
-// those of the core (docs/operations.md, "What stop, start and restart do to dependents"). Pure.
+// Computes and describes, for the confirmation, what happens to other services if one is started, stopped or restarted. The rules are
+// those of the core (docs/operations.md, "What stop, start and restart do to dependents"). Requests nothing. Pure.
 import type { GraphNode, Operated, TopService } from './model.ts';
 
 type Known = readonly Pick<TopService, 'name' | 'state'>[];
 
-/** States in which a service has no process and none is coming. */
+/** States without a process, in which none is started without a request. */
 const DOWN: ReadonlySet<string> = new Set(['stopped', 'failed', 'completed', 'skipped', 'idle']);
-/** Those of them in which a service must be started before a dependent can be. */
+/** States in which a service has to be started before a service that depends on it can start. */
 const MISSING: ReadonlySet<string> = new Set(['stopped', 'failed', 'idle']);
 
+/** Names of other services, by what happens to them. */
 export interface Consequences {
-  /** They restart with the service, because their `depends_on` says `restart: true`. */
+  /** Restart with the service, because their `depends_on` has `restart: true`. */
   readonly restart: readonly string[];
-  /** They are started too, because the service needs them. */
+  /** Are started too, because the service needs them. */
   readonly start: readonly string[];
-  /** They depend on the service and run on without it. */
+  /** Depend on the service, and continue to run without it. */
   readonly runOn: readonly string[];
-  /** They have not started and wait for the service. */
+  /** Have not started, and wait for the service. */
   readonly wait: readonly string[];
 }
 
+/** What an operation on `service` does to other services. */
 export function consequencesOf(
   operation: Operated,
   service: string,
@@ -42,7 +44,7 @@ export function consequencesOf(
   };
 }
 
-/** All services that restart with it, directly or through others. */
+/** All services that restart with `service`, directly or through others. */
 function followersOf(service: string, graph: readonly GraphNode[]): readonly string[] {
   const found = new Set([service]);
   // The iteration of a Set includes elements that are added meanwhile.
@@ -53,7 +55,7 @@ function followersOf(service: string, graph: readonly GraphNode[]): readonly str
   return [...found];
 }
 
-/** What must be started for it; of copies of which some suffice, none if enough of them run. */
+/** The services that have to be started for `service`. Of replicas of which some suffice, none if enough of them run. */
 function neededBy(
   service: string,
   graph: readonly GraphNode[],
@@ -64,15 +66,15 @@ function neededBy(
   for (const name of found) {
     const needs = (nodes.get(name)?.needs ?? []).filter(({ origin }) => origin === 'declared');
     for (const { on, any } of needs) {
-      const others = any === undefined ? [] : needs.filter((need) => need.any?.of === any.of && !isMissing(need.on));
-      if (isMissing(on) && others.length < (any?.least ?? 1)) found.add(on);
+      const running = any === undefined ? [] : needs.filter((need) => need.any?.of === any.of && !isMissing(need.on));
+      if (isMissing(on) && running.length < (any?.least ?? 1)) found.add(on);
     }
   }
   found.delete(service);
   return [...found];
 }
 
-/** Sentences for the confirmation. */
+/** The consequences as sentences for the confirmation; at least one. */
 export function explainConsequences(operation: Operated, service: string, found: Consequences): readonly string[] {
   const sentences = {
     stop: `${service} stops, and stays stopped until it is started.`,
@@ -83,11 +85,11 @@ export function explainConsequences(operation: Operated, service: string, found:
   const isAlone = restart.length + start.length + runOn.length + wait.length === 0;
   return [
     sentences[operation],
-    ...sentence(restart, 'restarts with it', 'restart with it'),
-    ...sentence(start, 'starts too: it needs it', 'start too: it needs them'),
-    ...sentence(runOn, 'depends on it and runs on without it', 'depend on it and run on without it'),
-    ...sentence(wait, 'waits for it', 'wait for it'),
-    ...(isAlone && operation !== 'start' ? ['No service depends on it.'] : []),
+    ...sentence(restart, `restarts with ${service}`, `restart with ${service}`),
+    ...sentence(start, `starts too: ${service} needs it`, `start too: ${service} needs them`),
+    ...sentence(runOn, `depends on ${service} and continues to run`, `depend on ${service} and continue to run`),
+    ...sentence(wait, `waits for ${service}`, `wait for ${service}`),
+    ...(isAlone && operation !== 'start' ? [`No service depends on ${service}.`] : []),
   ];
 }
 

@@ -1,26 +1,17 @@
-// What `top` knows and shows: the latest answers of the supervisor, samples of CPU and memory, and where the user is. Types and
-// plain questions about them; update.ts makes the next model. Pure.
+// The state of `top`: the latest responses of the supervisor, samples of CPU and memory, and what the user has selected and opened. Types,
+// and functions that read them; update.ts and input.ts make the next model. Pure.
 import type { StatusBody } from '../../control/api.ts';
 import type { DetailsBody } from '../../control/details.ts';
-import type { WireTimeline } from '../../control/wire.ts';
+import type { WireGraphNode, WireTimeline } from '../../control/wire.ts';
 import type { LogBuffer } from './logs.ts';
 import type { Look, Mark, Style } from './style.ts';
 
 export type TopService = StatusBody['services'][number];
 
-/** A service of `GET /v1/graph`. */
-export interface GraphNode {
-  readonly name: string;
-  readonly needs: readonly {
-    readonly on: string;
-    readonly condition: string;
-    readonly origin: 'declared' | 'stage';
-    readonly restarts?: boolean;
-    readonly any?: { readonly of: string; readonly least: number };
-  }[];
-}
+/** The edges of a service. */
+export type GraphNode = Pick<WireGraphNode, 'name' | 'needs'>;
 
-/** A GPU of `GET /v1/gpus`. */
+/** A GPU of `GET /v1/gpus`, with the keys that are shown. */
 export interface ShownGpu {
   readonly index: number;
   readonly name: string;
@@ -34,48 +25,54 @@ export const PANES = ['logs', 'dependencies', 'start-up', 'details'] as const;
 export type Pane = (typeof PANES)[number];
 export const SORTS = ['failing', 'name', 'cpu', 'memory'] as const;
 export type Sort = (typeof SORTS)[number];
+/** An operation that the user can request. */
 export type Operated = 'start' | 'stop' | 'restart';
 
 /** Usage over one interval of SAMPLE_EVERY. */
 export interface Sample {
   /** Number of the interval: wall time divided by SAMPLE_EVERY. */
   readonly at: number;
-  /** Share of one processor; null: not known. */
+  /** 1 is one whole processor; null: not known. */
   readonly cpu: number | null;
+  /** Bytes; null: not known. */
   readonly memory: number | null;
 }
 
+/** The usage of one service over time. */
 export interface Series {
   /** Oldest first. */
   readonly samples: readonly Sample[];
-  /** The latest value, over the time since the answer before. */
+  /** The latest value, over the time since the previous response. */
   readonly cpu: number | null;
-  /** The latest answer: run, processor time, and time of the answer in milliseconds. */
+  /** The latest response: run, processor time, and time of the response in milliseconds; null: it had no processor time. */
   readonly last: { readonly run: number; readonly cpuSeconds: number; readonly at: number } | null;
   /** When the service failed or was restarted last, as far as `top` has seen it, milliseconds; null: never. */
   readonly troubledAt: number | null;
 }
 
-/** Milliseconds of one cell of a sparkline. */
+/** The interval of one sample, which one cell of a sparkline shows, milliseconds. */
 export const SAMPLE_EVERY = 5_000;
 
+/** A text that the user types in the footer. */
 export interface Prompt {
-  /** `find`: in the log; `filter`: lines of the log; `services`: names. */
+  /** `find` searches the log, `filter` hides lines of the log, `services` hides services by name. */
   readonly kind: 'find' | 'filter' | 'services';
   readonly text: string;
   /** Restored by Escape. */
   readonly before: string;
 }
 
+/** The confirmation of an operation. */
 export interface Dialog {
   readonly operation: Operated;
   readonly service: string;
 }
 
+/** The part of the log that is shown. */
 export interface Scroll {
   /** Lines between the last line of the log and the last line that is shown; 0 follows the log. */
   readonly up: number;
-  /** Cells that are scrolled to the right. */
+  /** Cells that are hidden at the left. */
   readonly right: number;
 }
 
@@ -85,14 +82,14 @@ export interface Model {
   readonly now: number;
   readonly look: Look;
   readonly status: StatusBody | null;
-  /** Since when no supervisor has responded; null: it responds. */
+  /** Wall time since when no supervisor has responded; null: one responds. */
   readonly awaySince: number | null;
   readonly graph: readonly GraphNode[] | null;
   readonly timeline: WireTimeline | null;
-  /** Of the latest service whose details were asked for. */
+  /** The latest response; it may be that of another service than the selected one. */
   readonly details: DetailsBody | null;
   readonly gpus: readonly ShownGpu[];
-  /** The samples of the supervisor, which are older than those of `top`, have been read. */
+  /** Whether `series` has the samples that the supervisor recorded before `top` began. */
   readonly hasHistory: boolean;
   readonly series: ReadonlyMap<string, Series>;
   readonly logs: ReadonlyMap<string, LogBuffer>;
@@ -107,10 +104,13 @@ export interface Model {
   readonly scroll: Scroll;
   /** First line of the panes other than the log. */
   readonly paneTop: number;
+  /** The text of the search; empty: none. */
   readonly find: string;
-  /** The line that was found last, counted from the first line that is known; null: none. */
+  /** Index of the line that was found last, among the lines that the filter leaves; null: none. */
   readonly foundAt: number | null;
+  /** Lines without this text are hidden; empty: none. */
   readonly filter: string;
+  /** Services without this text in their names are hidden; empty: none. */
   readonly names: string;
   readonly wraps: boolean;
   readonly showsTime: boolean;
@@ -121,6 +121,7 @@ export interface Model {
   readonly message: { readonly text: string; readonly style: Style; readonly until: number } | null;
 }
 
+/** The model before the first response. */
 export function initialModel(given: Pick<Model, 'size' | 'now' | 'look'>): Model {
   return {
     ...given,
@@ -171,23 +172,28 @@ const STATES: Readonly<Record<string, { readonly rank: number; readonly mark: Ma
   stopped: { rank: 7, mark: 'off', style: 'quiet' },
   skipped: { rank: 8, mark: 'off', style: 'quiet' },
 };
-/** States of this rank and below mean trouble. */
+/** The highest rank of a failing service. */
 const TROUBLE_RANK = 1;
-/** A service that fails again and again keeps its place while it runs in between: the rows below it stay where they are. */
+/**
+ * How long a service that has failed keeps the rank of a failing one, milliseconds: a service that fails again and again runs in
+ * between, and the rows would change places each time.
+ */
 const TROUBLE_TIME = 60_000;
-/** A service that never starts, and a scheduled task whose latest run failed. */
+/** The look of a blocked service, and of a scheduled task whose latest run failed. */
 const FAULTY = { rank: 0, mark: 'bad', style: 'bad' } as const;
 const UNKNOWN = { rank: 5, mark: 'busy', style: 'plain' } as const;
 
+/** The mark, the style and the rank of a service. */
 export function appearance({ state, blocked, ready }: Pick<TopService, 'state' | 'blocked' | 'ready'>) {
   return blocked || (state === 'scheduled' && !ready) ? FAULTY : (STATES[state] ?? UNKNOWN);
 }
 
+/** Whether a service is failing. */
 export function isTroubled(service: TopService): boolean {
   return appearance(service).rank <= TROUBLE_RANK;
 }
 
-/** The services that are shown, in their order. */
+/** The services that the filter of names leaves, in the selected order. */
 export function listed({ status, sort, names, series, now }: Model): readonly TopService[] {
   const wanted = names.toLowerCase();
   const found = (status?.services ?? []).filter(({ name }) => name.toLowerCase().includes(wanted));
@@ -198,7 +204,7 @@ export function listed({ status, sort, names, series, now }: Model): readonly To
     const isRecent = troubled !== null && now - troubled < TROUBLE_TIME;
     return Math.min(appearance(service).rank, isRecent ? TROUBLE_RANK : Number.POSITIVE_INFINITY);
   };
-  // The order of the file remains within equal keys: the sort is stable.
+  // The sort is stable: services with equal keys keep the order of the file.
   return found.toSorted((a, b) => {
     switch (sort) {
       case 'failing':
@@ -215,11 +221,12 @@ export function listed({ status, sort, names, series, now }: Model): readonly To
   });
 }
 
+/** The selected service; null: none is selected. */
 export function serviceOf({ status, selected }: Model): TopService | null {
   return status?.services.find(({ name }) => name === selected) ?? null;
 }
 
-/** The samples of a service in the latest `count` intervals, the running one last. */
+/** The samples of a service in the latest `count` intervals, oldest first; null: no sample. The last interval is not over yet. */
 export function recent(series: Series | undefined, now: number, count: number): readonly (Sample | null)[] {
   const last = Math.floor(now / SAMPLE_EVERY);
   const byTime = new Map((series?.samples ?? []).map((sample) => [sample.at, sample]));

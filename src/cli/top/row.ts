@@ -1,23 +1,29 @@
-// One row of the screen, built from left to right: styled text, and the places where a click does something. Pure.
+// One row of the screen, built from left to right: styled text, and the actions of clicks. Never wider than the screen. Pure.
 import type { Key } from './keys.ts';
-import type { Pane, Sort } from './model.ts';
+import type { Model, Pane, Sort } from './model.ts';
 import type { Look, Style } from './style.ts';
 import { fit, slice, toAscii, widthOf } from './text.ts';
 
-/** What a click does. */
+/** What a click does: the same as a key, or selects a service, opens a pane, or changes the order. */
 export type Action =
   | Key
   | { readonly kind: 'select'; readonly name: string }
   | { readonly kind: 'pane'; readonly pane: Pane }
   | { readonly kind: 'sort'; readonly sort: Sort };
 
-/** Cells of a row, the last one excluded. */
+/** The cells of a row, from `from` to before `to`, on which a click does `action`. */
 export interface Hit {
   readonly from: number;
   readonly to: number;
   readonly action: Action;
 }
 
+/** An empty row as wide as the screen. */
+export function blankRow({ look, size }: Pick<Model, 'look' | 'size'>): Row {
+  return new Row(look, size.columns);
+}
+
+/** A row under construction. */
 export class Row {
   readonly hits: Hit[] = [];
   readonly #look: Look;
@@ -30,6 +36,7 @@ export class Row {
     this.#columns = columns;
   }
 
+  /** Cells that are still free. */
   get room(): number {
     return this.#columns - this.#width;
   }
@@ -56,13 +63,13 @@ export class Row {
     return this.room > cells ? this.add(' '.repeat(this.room - cells)) : this;
   }
 
-  /** The whole row does this, where nothing else does. */
-  all(action: Action): this {
+  /** A click anywhere in the row does `action`, except where another action was added before. */
+  onClick(action: Action): this {
     this.hits.push({ from: 0, to: this.#columns, action });
     return this;
   }
 
-  /** The row as text with SGR sequences, filled with spaces. */
+  /** The row as text with SGR sequences, filled with spaces, and all of it in `style`. */
   finish(style: Style = 'plain'): string {
     return this.#look.paint(style, this.#text + ' '.repeat(this.room));
   }

@@ -1,5 +1,5 @@
-// Text in terminal cells: widths, cutting and padding, sparklines, short sizes; and the cleaning of text from outside, so that
-// nothing that a service prints can move the cursor or break a column. Pure.
+// Text in terminal cells: widths, cutting and padding, sparklines, short sizes; and escaping of text from outside, which must not move
+// the cursor or shift a column. Knows no rows and no colours. Pure.
 import stringWidth from 'string-width';
 import { printable, printableLine } from '../../text.ts';
 
@@ -7,22 +7,22 @@ const ASCII = /^[ -~]*$/;
 const segmenter = new Intl.Segmenter();
 
 /**
- * Variation selectors and skin tones: terminals disagree about the width of what they belong to. Without them a character has
- * the same width everywhere.
+ * Variation selectors and skin tones: terminals disagree about the width of a character with one of them. They are removed, because a
+ * plain character has the same width everywhere.
  */
 const DISPUTED = /[\ufe00-\ufe0f]|[\u{1f3fb}-\u{1f3ff}]/gu;
 
-/** A name or a message, on one line. */
+/** A name or a message from outside, safe for a terminal, on one line. */
 export function clean(text: string): string {
   return ASCII.test(text) ? text : printable(text).replace(DISPUTED, '');
 }
 
-/** A line that a program has printed: control sequences are removed, a tab is two spaces. */
+/** A line that a program has printed, safe for a terminal: control sequences are removed, a tab is two spaces. */
 export function cleanLine(text: string): string {
   return ASCII.test(text) ? text : printableLine(text.replaceAll('\t', '  ')).replace(DISPUTED, '');
 }
 
-/** The same width in ASCII, for a terminal that shows nothing else. */
+/** The text in ASCII, with the same width, for a terminal that shows no other characters. */
 export function toAscii(text: string): string {
   if (ASCII.test(text)) return text;
   const segments = [...segmenter.segment(text)].map(({ segment }) => segment);
@@ -31,12 +31,12 @@ export function toAscii(text: string): string {
     .join('');
 }
 
-/** Cells of a text without escapes. */
+/** The width in cells of a text without control sequences. */
 export function widthOf(text: string): number {
   return ASCII.test(text) ? text.length : stringWidth(text);
 }
 
-/** The part of a text from the cell `from` on, at most `cells` wide. Half of a wide character is a space. */
+/** The part of a text from the cell `from` on, at most `cells` wide. A wide character that is cut in half becomes a space. */
 export function slice(text: string, from: number, cells: number): string {
   if (ASCII.test(text)) return text.slice(from, from + cells);
   let at = 0;
@@ -63,7 +63,7 @@ function pad(text: string, cells: number): string {
   return text + ' '.repeat(Math.max(0, cells - widthOf(text)));
 }
 
-/** Whole words in lines of at most `cells`; a longer word is cut into pieces. */
+/** Wraps a text between words into lines of at most `cells`; a longer word is cut into pieces. */
 export function wrapWords(text: string, cells: number): readonly string[] {
   const lines: string[] = [];
   let line = '';
@@ -87,6 +87,21 @@ export function cut(text: string, cells: number): readonly string[] {
   const width = widthOf(text);
   for (let from = 0; from < width || from === 0; from += cells) pieces.push(slice(text, from, cells));
   return pieces;
+}
+
+/** The largest known value; 0 if there is none. */
+export function maximum(values: readonly (number | null)[]): number {
+  return Math.max(0, ...values.map((value) => value ?? 0));
+}
+
+/** CPU of less than this share of a processor does not fill a chart: an idle service would look busy. */
+const LEAST_CPU = 0.25;
+/** With this factor, memory that does not change fills six of eight steps, in the middle between two: small changes do not show. */
+const HEADROOM = 1.4;
+
+/** The value at the top of a chart whose largest value is `most`. */
+export function chartTop(kind: 'cpu' | 'memory', most: number): number {
+  return kind === 'cpu' ? Math.max(LEAST_CPU, most) : Math.max(1, HEADROOM * most);
 }
 
 /** One character for each value, the newest right; a value that is not known is a space. `top`: the value of a full bar. */
@@ -119,7 +134,10 @@ export function percent(share: number): string {
   return `${value > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)}%`;
 }
 
-/** `45s`, `3m12s`, `45m`, `5h02m`, `12d04h`: at most six cells for a hundred days. Long ones change rarely, and so does the screen. */
+/**
+ * `45s`, `3m12s`, `45m`, `5h02m`, `12d04h`: at most six cells up to a hundred days. Long durations have no seconds, so that their rows are
+ * not drawn again each second.
+ */
 export function shortDuration(seconds: number): string {
   const two = (n: number) => String(n).padStart(2, '0');
   const whole = Math.floor(seconds);

@@ -1,16 +1,14 @@
-// The details of the chosen service: facts, CPU and memory over time, GPUs, probes with their last results, the latest runs. A list of
-// rows, of which as many are shown as fit. Pure.
+// The pane with the details of the selected service: facts, CPU and memory over time, GPUs, probes with their last results, the latest
+// runs. Returns all rows; the caller shows those that fit. Pure.
 import type { DetailsBody } from '../../control/details.ts';
 import { shownState } from '../../control/wire.ts';
 import { renderDuration } from '../../text.ts';
 import { type Model, recent, SAMPLE_EVERY, serviceOf, type TopService } from './model.ts';
-import { Row } from './row.ts';
+import { blankRow, type Row } from './row.ts';
 import type { Style } from './style.ts';
-import { clean, percent, shortDuration, shortSize } from './text.ts';
-import { maximum } from './view-services.ts';
+import { chartTop, clean, maximum, percent, shortDuration, shortSize } from './text.ts';
 
-const blank = ({ look, size }: Model) => new Row(look, size.columns);
-
+/** The rows of the pane; those of the details are missing until they have arrived. */
 export function detailRows(model: Model): readonly Row[] {
   const service = serviceOf(model);
   if (service === null) return [];
@@ -23,17 +21,18 @@ export function detailRows(model: Model): readonly Row[] {
   ];
 }
 
+/** Cells of the label of a fact. */
 const FACT = 13;
 
 function factRows(model: Model, service: TopService, details: DetailsBody | null): readonly Row[] {
   const half = Math.floor(model.size.columns / 2);
   const wide = wideFacts(service, details).map(([label, text]) =>
-    blank(model).cell(` ${label}`, FACT, 'quiet').add(clean(text)),
+    blankRow(model).cell(` ${label}`, FACT, 'quiet').add(clean(text)),
   );
   const facts = shortFacts(service);
   const rows: Row[] = [];
   for (let index = 0; index < facts.length; index += 2) {
-    const row = blank(model);
+    const row = blankRow(model);
     for (const [label, text] of facts.slice(index, index + 2))
       row.cell(` ${label}`, FACT, 'quiet').cell(clean(text), half - FACT);
     rows.push(row);
@@ -41,8 +40,10 @@ function factRows(model: Model, service: TopService, details: DetailsBody | null
   return [...wide, ...rows];
 }
 
+/** Label and text. */
 type Fact = readonly [string, string];
 
+/** Facts that may need the whole width of a row. */
 function wideFacts(service: TopService, details: DetailsBody | null): readonly Fact[] {
   const { reason, blocked, schedule } = service;
   const why = reason === null ? '' : `: ${reason}`;
@@ -61,6 +62,7 @@ function commandText(command: DetailsBody['command']): string {
   return shell === '/bin/sh' && option === '-c' && text !== undefined ? text : command.join(' ');
 }
 
+/** Facts of which two fit into a row. */
 function shortFacts({
   pid,
   run,
@@ -80,12 +82,12 @@ function shortFacts({
     ['type', `${service.type}${service.essential ? ', essential' : ''}`],
     ...(exit === null ? [] : [['last exit', exit.signal ?? `code ${exit.code}`] as const]),
     ...(group === null ? [] : [['group', group] as const]),
-    ...(replica === null ? [] : [['copy', `${replica.index} of ${replica.of}`] as const]),
+    ...(replica === null ? [] : [['replica', `${replica.index} of ${replica.of}`] as const]),
     ...(gpus === null ? [] : [['GPUs', gpus.length === 0 ? 'none' : gpus.join(', ')] as const]),
   ];
 }
 
-/** Rows of a chart, and cells of its labels. */
+/** Rows of a chart, and cells of the label at its left. */
 const CHART = 3;
 const LABEL = 11;
 
@@ -94,7 +96,7 @@ function chartRows(model: Model, service: TopService): readonly Row[] {
   const half = Math.floor(model.size.columns / 2);
   const charts = (['cpu', 'memory'] as const).map((kind) => chartOf(model, service, kind, half - LABEL - 2));
   return Array.from({ length: CHART }, (_, index) => {
-    const row = blank(model);
+    const row = blankRow(model);
     for (const { labels, lines } of charts)
       row
         .cell(` ${labels[index]}`, LABEL, 'quiet')
@@ -108,10 +110,10 @@ function chartRows(model: Model, service: TopService): readonly Row[] {
 function chartOf({ look, series, now }: Model, { name }: TopService, kind: 'cpu' | 'memory', cells: number) {
   const values = recent(series.get(name), now, cells).map((sample) => sample?.[kind] ?? null);
   const most = maximum(values);
-  const top = kind === 'cpu' ? Math.max(0.1, most) : Math.max(1, most * 1.4);
+  const top = chartTop(kind, most);
   const write = kind === 'cpu' ? percent : shortSize;
   const lines = Array.from({ length: CHART }, (_, index) => {
-    // Each row shows its part of the height: the lowest row fills first.
+    // Each row shows its part of the height, from `floor` up, as a share of the top: the lowest row fills first.
     const floor = (CHART - 1 - index) / CHART;
     const drawn = values.map((value) => {
       if (value === null) return ' ';
@@ -134,7 +136,7 @@ function gpuRows(model: Model, { name, gpus }: TopService): readonly Row[] {
       const [used, total] = [gpu.memory_used_bytes, gpu.memory_total_bytes].map((bytes) =>
         bytes === null ? '?' : shortSize(bytes),
       );
-      return blank(model)
+      return blankRow(model)
         .cell(` GPU ${gpu.index}`, FACT, 'quiet')
         .add(`${use}, ${used} of ${total}  `)
         .add(clean(gpu.name), 'quiet');
@@ -151,7 +153,7 @@ const RESULTS: Readonly<Record<string, Style>> = {
 
 function probeRows(model: Model, { probes }: DetailsBody): readonly Row[] {
   return probes.map(({ use, kind, target, last }) => {
-    const row = blank(model).cell(` ${use} probe`, FACT, 'quiet');
+    const row = blankRow(model).cell(` ${use} probe`, FACT, 'quiet');
     if (last === null) row.add('no result yet  ', 'busy');
     else
       row.add(last.result, RESULTS[last.result] ?? 'plain').add(`${last.text === '' ? '' : `: ${clean(last.text)}`}  `);
@@ -161,7 +163,7 @@ function probeRows(model: Model, { probes }: DetailsBody): readonly Row[] {
 
 function runRows(model: Model, { runs }: DetailsBody): readonly Row[] {
   return runs.map(({ run, started, lasted_seconds, ready_after_seconds, result, text }) => {
-    const row = blank(model)
+    const row = blankRow(model)
       .cell(` run ${run}`, FACT, 'quiet')
       .cell(result, 10, RESULTS[result] ?? 'plain');
     row.add(started === null ? '' : `${started.slice(0, 19).replace('T', ' ')}  `, 'quiet');

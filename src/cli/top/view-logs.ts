@@ -1,24 +1,26 @@
-// The log of the chosen service: the last lines or a place further up, filtered, with the words that are searched for marked. Pure.
+// The pane with the log of the selected service: the last lines or earlier ones, filtered, with the text of the search marked. Requests
+// nothing. Pure.
 import { filtered, hasText, NO_LINES, type ShownLine } from './logs.ts';
 import type { Model } from './model.ts';
-import { Row } from './row.ts';
+import { blankRow, type Row } from './row.ts';
 import { cut, slice, widthOf } from './text.ts';
 
-/** Cells of the time and of the space behind it. */
+/** Cells of the time and the space after it. */
 const TIME = 9;
 
+/** The lines of the log that the filter leaves. */
 export function shownLines({ logs, selected, filter }: Model): readonly ShownLine[] {
   return filtered(logs.get(selected ?? '') ?? NO_LINES, filter);
 }
 
+/** The rows of the pane, at most `rows`. */
 export function logRows(model: Model, rows: number): readonly Row[] {
-  const { look, size, scroll, wraps, logs, selected, filter } = model;
+  const { scroll, wraps, logs, selected, filter } = model;
   const lines = shownLines(model);
-  const row = () => new Row(look, size.columns);
   if (lines.length === 0) {
     const isKnown = logs.has(selected ?? '');
     const why = filter !== '' ? 'no line has that text' : isKnown ? 'no output yet' : '';
-    return [row().add(` ${why}`, 'quiet')];
+    return [blankRow(model).add(` ${why}`, 'quiet')];
   }
   const cells = cellsOf(model);
   const last = lines.length - Math.min(scroll.up, mostUp(model, rows));
@@ -28,17 +30,18 @@ export function logRows(model: Model, rows: number): readonly Row[] {
     if (line === undefined) break;
     const pieces = wraps ? cut(line.text, cells) : [slice(line.text, scroll.right, cells)];
     const isCut = !wraps && widthOf(line.text) > scroll.right + cells;
-    const own = pieces.map((piece, part) => lineRow(model, row(), line, piece, part === 0, isCut));
+    const own = pieces.map((piece, part) => lineRow(model, line, piece, { isFirst: part === 0, isCut }));
     shown.unshift(...own.slice(-(rows - shown.length)));
   }
   return shown;
 }
 
+/** Cells of the text of a line. */
 function cellsOf({ size, showsTime }: Model): number {
   return Math.max(1, size.columns - (showsTime ? TIME : 0));
 }
 
-/** How far up the log can be scrolled: then its first line is at the top. Wrapped lines take several rows. */
+/** The largest `scroll.up`, with which the first line is at the top. Wrapped lines take several rows. */
 export function mostUp(model: Model, rows: number): number {
   const lines = shownLines(model);
   if (!model.wraps) return Math.max(0, lines.length - rows);
@@ -51,11 +54,18 @@ export function mostUp(model: Model, rows: number): number {
   return lines.length - Math.max(1, fitting);
 }
 
-function lineRow(model: Model, row: Row, line: ShownLine, piece: string, isFirst: boolean, isCut: boolean): Row {
+/** `piece`: the part of the line that this row shows; `isFirst`: the row begins the line; `isCut`: the line goes on at the right. */
+function lineRow(
+  model: Model,
+  line: ShownLine,
+  piece: string,
+  { isFirst, isCut }: Record<'isFirst' | 'isCut', boolean>,
+): Row {
+  const row = blankRow(model);
   if (model.showsTime) row.add(isFirst ? `${timeOf(line.time)} ` : ' '.repeat(TIME), 'quiet');
   if (line.stream === 'gap') return row.add(piece, 'busy');
   const shown = isCut ? slice(piece, 0, widthOf(piece) - 1) : piece;
-  marked(
+  addMarked(
     row,
     shown,
     [model.find, model.filter].filter((wanted) => wanted !== ''),
@@ -63,13 +73,13 @@ function lineRow(model: Model, row: Row, line: ShownLine, piece: string, isFirst
   return isCut ? row.add('…', 'quiet') : row;
 }
 
-/** UTC, as `svc-super logs --time` prints. */
+/** The time of day in UTC, as in `svc-super logs --time`. */
 function timeOf(time: number): string {
   return new Date(time).toISOString().slice(11, 19);
 }
 
 /** Adds the text with each occurrence of the wanted texts marked. */
-function marked(row: Row, text: string, wanted: readonly string[]): void {
+function addMarked(row: Row, text: string, wanted: readonly string[]): void {
   let rest = text;
   while (rest !== '') {
     const next = wanted
@@ -83,12 +93,12 @@ function marked(row: Row, text: string, wanted: readonly string[]): void {
   row.add(rest);
 }
 
-/** How many lines have the text that is searched for. */
+/** How many lines have the text of the search. */
 export function countFound(model: Model): number {
   return shownLines(model).filter(({ text }) => hasText(text, model.find)).length;
 }
 
-/** The next line with the text, from the one that was found last; at first, from the end of the log. Null: there is none. */
+/** Index of the next line with the text of the search, from the line found last or else from the end; null: none. */
 export function findNext(model: Model, direction: 'older' | 'newer'): number | null {
   const lines = shownLines(model);
   const step = direction === 'older' ? -1 : 1;
@@ -98,7 +108,7 @@ export function findNext(model: Model, direction: 'older' | 'newer'): number | n
   return null;
 }
 
-/** Lines below the last shown one if line `index` is in the middle of `rows`. */
+/** The `scroll.up` with which line `index` is in the middle of `rows`. */
 export function upFor(model: Model, index: number, rows: number): number {
   const below = shownLines(model).length - 1 - index;
   return Math.max(0, Math.min(mostUp(model, rows), below - Math.floor(rows / 2)));

@@ -1,12 +1,13 @@
-// The panes beside the log: dependencies of the chosen service, the start of all services over time; details are in view-details.ts.
-// Each is a list of rows, of which as many are shown as fit. Pure.
+// The panes other than the log: dependencies of the selected service, and the start of all services over time; view-details.ts has the
+// details. Returns all rows of a pane; the caller shows those that fit. Pure.
 import { shownState, type WireSpan } from '../../control/wire.ts';
 import { renderDuration } from '../../text.ts';
 import { appearance, type GraphNode, type Model, type TopService } from './model.ts';
-import { Row } from './row.ts';
+import { blankRow, type Row } from './row.ts';
 import { clean, widthOf } from './text.ts';
 import { detailRows } from './view-details.ts';
 
+/** All rows of the open pane; none for the log, which view-logs.ts shows. */
 export function paneRows(model: Model): readonly Row[] {
   switch (model.pane) {
     case 'logs':
@@ -22,29 +23,29 @@ export function paneRows(model: Model): readonly Row[] {
   }
 }
 
-const blank = ({ look, size }: Model) => new Row(look, size.columns);
-
-/** Deeper chains are cut: a row has to show the name. */
+/** Levels of the tree that are shown: each indents the name, which must stay in the row. */
 const DEEPEST = 12;
 
 function dependencyRows(model: Model): readonly Row[] {
   const { graph, selected } = model;
-  if (graph === null || selected === null) return [blank(model).add(' asking the supervisor ...', 'quiet')];
+  if (graph === null || selected === null) return [blankRow(model).add(' requesting the dependencies ...', 'quiet')];
   const nodes = new Map(graph.map((node) => [node.name, node]));
   const needs = (name: string) => (nodes.get(name)?.needs ?? []).map((need) => ({ ...need, name: need.on }));
   const users = (name: string) =>
     graph.flatMap((node) => node.needs.filter(({ on }) => on === name).map((need) => ({ ...need, name: node.name })));
   return [
-    blank(model).add(' it needs', 'strong'),
+    blankRow(model).add(` ${clean(selected)} needs`, 'strong'),
     ...tree(model, selected, needs, 'nothing'),
-    blank(model),
-    blank(model).add(' it is needed by', 'strong'),
+    blankRow(model),
+    blankRow(model).add(` ${clean(selected)} is needed by`, 'strong'),
     ...tree(model, selected, users, 'no service'),
   ];
 }
 
+/** An edge; `name` is its other end, seen from the service that is explained. */
 type Need = GraphNode['needs'][number] & { readonly name: string };
 
+/** The services at the other ends of the edges of `root`, directly and through others. `none`: shown if there is none. */
 function tree(model: Model, root: string, next: (name: string) => readonly Need[], none: string): readonly Row[] {
   const { look, status } = model;
   const states = new Map((status?.services ?? []).map((service) => [service.name, service]));
@@ -63,11 +64,11 @@ function tree(model: Model, root: string, next: (name: string) => readonly Need[
     }
   };
   walk(root, ' ', 0);
-  return rows.length > 0 ? rows : [blank(model).add(` ${none}`, 'quiet')];
+  return rows.length > 0 ? rows : [blankRow(model).add(` ${none}`, 'quiet')];
 }
 
 function needRow(model: Model, need: Need, indent: string, service: TopService | undefined): Row {
-  const row = blank(model).all({ kind: 'select', name: need.name }).add(indent, 'quiet');
+  const row = blankRow(model).onClick({ kind: 'select', name: need.name }).add(indent, 'quiet');
   if (service !== undefined) {
     const { mark, style } = appearance(service);
     row
@@ -84,12 +85,12 @@ function needRow(model: Model, need: Need, indent: string, service: TopService |
   return row.add(`  until ${parts.join(', ')}`, 'quiet');
 }
 
-/** Cells of the bars at least; the names get what is left of a narrow screen. */
+/** The least cells of the bars. On a narrow screen, names are cut first. */
 const LEAST_BAR = 12;
 
 function startRows(model: Model): readonly Row[] {
   const { timeline, look, size } = model;
-  if (timeline === null) return [blank(model).add(' asking the supervisor ...', 'quiet')];
+  if (timeline === null) return [blankRow(model).add(' requesting the start-up times ...', 'quiet')];
   const spans = timeline.services
     .filter((span): span is WireSpan & { started_ms: number } => span.started_ms !== null)
     .toSorted((a, b) => a.started_ms - b.started_ms);
@@ -104,14 +105,14 @@ function startRows(model: Model): readonly Row[] {
   const chain = spans.filter(({ critical }) => critical).map((span) => clean(span.name));
   const path = chain.length === 0 ? '' : `; * critical path: ${chain.join(' > ')}`;
   return [
-    blank(model).add(` ${head}${path}`, timeline.ready_ms === null ? 'busy' : 'plain'),
+    blankRow(model).add(` ${head}${path}`, timeline.ready_ms === null ? 'busy' : 'plain'),
     ...spans.map((span) => {
       const to = span.ready_ms ?? timeline.elapsed_ms;
       const from = Math.min(cells - 1, Math.floor((span.started_ms / end) * cells));
       const length = Math.max(1, Math.min(cells - from, Math.round(((to - span.started_ms) / end) * cells)));
       const style = span.ready_ms === null ? 'busy' : span.critical ? 'bad' : 'accent';
-      return blank(model)
-        .all({ kind: 'select', name: span.name })
+      return blankRow(model)
+        .onClick({ kind: 'select', name: span.name })
         .add(span.critical ? ' * ' : '   ', 'strong')
         .cell(clean(span.name), name, span.name === model.selected ? 'strong' : 'plain')
         .cell(`+${renderDuration(span.started_ms)}`, 10, 'quiet', 'right')
@@ -122,7 +123,7 @@ function startRows(model: Model): readonly Row[] {
     ...timeline.services
       .filter(({ started_ms }) => started_ms === null)
       .map((span) =>
-        blank(model)
+        blankRow(model)
           .add(`   ${clean(span.name)}  ${span.state}`, 'quiet')
           .add(span.after === null ? '' : `: waits for ${clean(span.after)}`, 'quiet'),
       ),

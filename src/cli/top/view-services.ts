@@ -1,24 +1,27 @@
-// The table of services. A service without a process has no usage to show: the reason takes that place, so that it can be read
+// The table of services. A service without a process has no usage: its reason is shown in those columns, so that it can be read
 // in 80 columns. Pure.
 import { shownState } from '../../control/wire.ts';
 import { firstFor } from './layout.ts';
 import { appearance, listed, type Model, recent, type Sort, type TopService } from './model.ts';
-import { Row } from './row.ts';
+import { blankRow, type Row } from './row.ts';
 import type { Style } from './style.ts';
-import { clean, fit, percent, shortDuration, shortSize, sparkline, widthOf } from './text.ts';
+import { chartTop, clean, fit, maximum, percent, shortDuration, shortSize, sparkline, widthOf } from './text.ts';
 
+/** Cells of the columns that depend on the screen. 0: the column is not shown. */
 interface Widths {
   readonly name: number;
   readonly spark: number;
   readonly note: number;
 }
 
+/** Cells of the columns that do not depend on the screen. */
 const STATE = 10;
 const VALUE = 6;
 const RESTARTS = 4;
 const UPTIME = 7;
-/** A note of fewer cells says too little. */
+/** The least cells of a note: a shorter one would have too few words. */
 const LEAST_NOTE = 16;
+/** Cells of a note that sparklines leave on a wide screen. */
 const WIDE_NOTE = 30;
 const LEAST_SPARK = 6;
 const MOST_SPARK = 24;
@@ -28,7 +31,7 @@ function widthsFor(columns: number, services: readonly TopService[]): Widths {
   const most = columns >= 140 ? 40 : columns >= 100 ? 28 : columns >= 70 ? 18 : 12;
   const name = Math.min(longest, most);
   const left = columns - (4 + name + 1 + STATE + 1 + 2 * (VALUE + 1) + RESTARTS + 1 + UPTIME);
-  // The notes of a wide terminal come first, then longer sparklines.
+  // On a wide screen the note gets its cells first, and the sparklines the rest.
   const wanted = left >= 2 * (1 + LEAST_SPARK) + 2 + WIDE_NOTE ? left - WIDE_NOTE - 2 : left;
   const room = Math.floor(wanted / 2) - 1;
   const spark = room < LEAST_SPARK ? 0 : Math.min(MOST_SPARK, room);
@@ -36,9 +39,10 @@ function widthsFor(columns: number, services: readonly TopService[]): Widths {
   return { name, spark, note: rest >= LEAST_NOTE ? rest : 0 };
 }
 
+/** The titles of the columns; a click on one sorts by it. */
 export function tableHead(model: Model): Row {
   const { name, spark, note } = widthsFor(model.size.columns, listed(model));
-  const row = new Row(model.look, model.size.columns);
+  const row = blankRow(model);
   const title = (text: string, cells: number, sort: Sort | null, align: 'left' | 'right' = 'left') => {
     const style: Style = sort === model.sort ? 'strong' : 'quiet';
     row.add(fit(text, Math.min(cells, row.room), align), style, sort === null ? undefined : { kind: 'sort', sort });
@@ -57,7 +61,7 @@ export function tableHead(model: Model): Row {
   return row;
 }
 
-/** The rows of the table that are shown; fewer if there are fewer services. */
+/** The rows of the table that are on the screen: at most `rows`. */
 export function tableRows(model: Model, rows: number): readonly { readonly row: Row; readonly isSelected: boolean }[] {
   const services = listed(model);
   const widths = widthsFor(model.size.columns, services);
@@ -70,9 +74,9 @@ export function tableRows(model: Model, rows: number): readonly { readonly row: 
 }
 
 function serviceRow(model: Model, service: TopService, { name, spark, note }: Widths, isSelected: boolean): Row {
-  const { look, size } = model;
+  const { look } = model;
   const { mark, style } = appearance(service);
-  const row = new Row(look, size.columns).all({ kind: 'select', name: service.name });
+  const row = blankRow(model).onClick({ kind: 'select', name: service.name });
   row.add(isSelected ? `${look.pointer} ` : '  ').add(`${look.mark(mark)} `, style);
   row.cell(clean(service.name), name, isSelected ? 'strong' : 'plain').add(' ');
   row.cell(service.blocked ? 'blocked' : shownState(service), STATE, style).add(' ');
@@ -87,11 +91,6 @@ function serviceRow(model: Model, service: TopService, { name, spark, note }: Wi
   return row;
 }
 
-/** The processor time of a whole processor fills a bar; a service that uses more sets its own scale. */
-const LEAST_CPU = 0.25;
-/** Memory that does not change is a bar of six eighths, in the middle between two roundings: small changes do not show. */
-const HEADROOM = 1.4;
-
 function usageCells(row: Row, { look, series, now }: Model, { name, usage }: TopService, spark: number): void {
   const known = series.get(name);
   const samples = recent(known, now, spark);
@@ -99,11 +98,7 @@ function usageCells(row: Row, { look, series, now }: Model, { name, usage }: Top
   const memories = samples.map((sample) => sample?.memory ?? null);
   const cpu = known?.cpu ?? null;
   row.cell(cpu === null ? '-' : percent(cpu), VALUE, 'plain', 'right').add(' ');
-  if (spark > 0) row.add(sparkline(cpus, Math.max(LEAST_CPU, maximum(cpus)), look.bars), 'accent').add(' ');
+  if (spark > 0) row.add(sparkline(cpus, chartTop('cpu', maximum(cpus)), look.bars), 'accent').add(' ');
   row.cell(usage === null ? '-' : shortSize(usage.memory_bytes), VALUE, 'plain', 'right').add(' ');
-  if (spark > 0) row.add(sparkline(memories, HEADROOM * maximum(memories), look.bars), 'accent').add(' ');
-}
-
-export function maximum(values: readonly (number | null)[]): number {
-  return Math.max(0, ...values.map((value) => value ?? 0));
+  if (spark > 0) row.add(sparkline(memories, chartTop('memory', maximum(memories)), look.bars), 'accent').add(' ');
 }

@@ -1,25 +1,27 @@
-// The whole screen as rows of styled text, with a box above them if there is a question or the help, and what a click at each place
-// does. A function of the model; draw.ts writes it to the terminal.
+// The whole screen as rows of styled text, with a box above them for the confirmation or the help, and what a click at each place does.
+// Writes nothing: draw.ts does. Pure.
 import { consequencesOf, explainConsequences } from './consequences.ts';
 import { type Layout, LEAST, layoutOf } from './layout.ts';
-import { appearance, type Model, PANES, type Prompt, serviceOf } from './model.ts';
-import { type Action, type Hit, Row } from './row.ts';
+import { appearance, type Dialog, type Model, PANES, type Prompt, serviceOf } from './model.ts';
+import { type Action, blankRow, type Hit, Row } from './row.ts';
 import type { Style } from './style.ts';
 import { clean, fit, percent, shortDuration, shortSize, widthOf, wrapWords } from './text.ts';
 import { countFound, logRows } from './view-logs.ts';
 import { paneRows } from './view-panes.ts';
 import { tableHead, tableRows } from './view-services.ts';
 
+/** A frame. */
 export interface Picture {
   readonly columns: number;
   /** One text for each row of the screen, with SGR sequences. */
   readonly rows: readonly string[];
   /** A box above the rows; null: none. */
   readonly box: { readonly x: number; readonly y: number; readonly rows: readonly string[] } | null;
-  /** By row. Of several places, the first one counts. */
+  /** Places for clicks, by row. If places overlap, the first one counts. */
   readonly hits: ReadonlyMap<number, readonly Hit[]>;
 }
 
+/** The frame of a model. */
 export function viewOf(model: Model): Picture {
   const { columns, rows } = model.size;
   const layout = layoutOf(model);
@@ -28,7 +30,7 @@ export function viewOf(model: Model): Picture {
   const shown: string[] = [];
   const hits = new Map<number, readonly Hit[]>();
   for (let y = 0; y < rows; y += 1) {
-    const [row, style] = body.get(y) ?? [new Row(model.look, columns), 'plain'];
+    const [row, style] = body.get(y) ?? [blankRow(model), 'plain'];
     shown.push(model.awaySince !== null && y > 0 ? grey(model, row.finish()) : row.finish(style));
     hits.set(y, row.hits);
   }
@@ -36,7 +38,7 @@ export function viewOf(model: Model): Picture {
   if (box === null) return { columns, rows: shown, box: null, hits };
   const x = Math.max(0, Math.floor((columns - box.columns) / 2));
   const y = Math.max(0, Math.floor((rows - box.rows.length) / 2));
-  // Behind a question nothing can be clicked.
+  // While a box is open, the rows behind it take no clicks.
   const above = box.rows.map(({ hits: own }, index) => {
     const moved = own.map((hit) => ({ ...hit, from: hit.from + x, to: hit.to + x }));
     return [y + index, moved] as const;
@@ -44,18 +46,23 @@ export function viewOf(model: Model): Picture {
   return { columns, rows: shown, box: { x, y, rows: box.rows.map((row) => row.finish()) }, hits: new Map(above) };
 }
 
-/** What a click at that place does; null: nothing. */
+/** What a click at a place does; null: nothing. */
 export function actionAt({ hits }: Picture, x: number, y: number): Action | null {
   return hits.get(y)?.find(({ from, to }) => x >= from && x < to)?.action ?? null;
 }
 
-function tooSmall({ look, size: { columns, rows } }: Model): Picture {
+function tooSmall(model: Model): Picture {
+  const { columns, rows } = model.size;
   const text = `too small: needs ${LEAST.columns} columns and ${LEAST.rows} rows`;
-  const shown = Array.from({ length: rows }, (_, y) => new Row(look, columns).add(y === 0 ? text : '').finish());
+  const shown = Array.from({ length: rows }, (_, y) =>
+    blankRow(model)
+      .add(y === 0 ? text : '')
+      .finish(),
+  );
   return { columns, rows: shown, box: null, hits: new Map() };
 }
 
-/** A row without its own styles, in grey: what it shows may have changed. */
+/** A row in grey, without its own styles: without a supervisor, what it shows may be out of date. */
 function grey({ look }: Model, text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the styles are escape sequences
   return look.paint('quiet', text.replaceAll(/\x1b\[[\d;]*m/g, ''));
@@ -78,7 +85,7 @@ function bodyRows(model: Model, layout: Layout): Body {
   return body;
 }
 
-/** The states that are counted in the header, in this order. */
+/** The marks whose services the header counts, in this order, and the word for each. */
 const COUNTED = ['bad', 'busy', 'good', 'done', 'timed', 'off'] as const;
 const COUNT_WORDS = {
   bad: 'failing',
@@ -90,11 +97,11 @@ const COUNT_WORDS = {
 } as const;
 
 function headerRow(model: Model): Row {
-  const { look, status, size, series, awaySince, now } = model;
-  const row = new Row(look, size.columns);
+  const { look, status, series, awaySince, now } = model;
+  const row = blankRow(model);
   if (awaySince !== null) {
     const since = shortDuration((now - awaySince) / 1_000);
-    return row.add(` no supervisor responds since ${since}: connecting again ... (q quits)`);
+    return row.add(` no supervisor has responded for ${since}: connecting again ... (q quits)`);
   }
   const services = status?.services ?? [];
   const marks = services.map((service) => appearance(service).mark);
@@ -112,7 +119,7 @@ function headerRow(model: Model): Row {
 
 function titleRow(model: Model): Row {
   const { look, size, pane, focus, scroll, find, filter, selected } = model;
-  const row = new Row(look, size.columns).add(look.line.repeat(2), 'quiet');
+  const row = blankRow(model).add(look.line.repeat(2), 'quiet');
   for (const [index, one] of PANES.entries()) {
     const isOpen = one === pane;
     const style: Style = isOpen ? (focus === 'pane' ? 'inverse' : 'strong') : 'quiet';
@@ -134,6 +141,7 @@ function titleRow(model: Model): Row {
   return row.add(shown, 'busy').add(look.line.repeat(row.room), 'quiet');
 }
 
+/** The keys of the footer: key, label and word. */
 const KEYS: Readonly<Record<'services' | 'pane', readonly (readonly [string, string, string])[]>> = {
   services: [
     ['?', '?', 'help'],
@@ -166,8 +174,8 @@ const PROMPTS: Readonly<Record<Prompt['kind'], string>> = {
 };
 
 function footerRow(model: Model): Row {
-  const { look, size, prompt, message, focus, sort, now } = model;
-  const row = new Row(look, size.columns);
+  const { prompt, message, focus, sort, now } = model;
+  const row = blankRow(model);
   if (prompt !== null) {
     row.add(` ${PROMPTS[prompt.kind]}: `, 'strong').add(clean(prompt.text)).add(' ', 'inverse');
     return row.add('  Enter keeps it, Esc cancels', 'quiet');
@@ -189,11 +197,11 @@ interface Box {
 }
 
 const HELP: readonly (readonly [string, string])[] = [
-  ['Up Down  k j', 'choose a service; scroll, where a pane has the focus'],
+  ['Up Down  k j', 'select a service; scroll, if a pane has the focus'],
   ['PgUp PgDn Home End', 'the same, by pages; End follows the log'],
   ['Tab  Enter  Esc', 'move between services and pane; back'],
   ['1 2 3 4', 'log, dependencies, start-up, details'],
-  ['s  x  r', 'start, stop, restart the chosen service'],
+  ['s  x  r', 'start, stop, restart the selected service'],
   ['/  n  N', 'find in the log, older, newer; or services by name'],
   ['f  w  t', 'filter the log; wrap lines; show times'],
   ['Left Right', 'scroll long lines'],
@@ -202,39 +210,44 @@ const HELP: readonly (readonly [string, string])[] = [
 ];
 
 function boxOf(model: Model): Box | null {
-  const { dialog } = model;
-  const least = Math.min(model.size.columns - 2, 64);
-  if (model.isHelping) {
-    const lines = HELP.map(
-      ([keys, text]) =>
-        (row: Row) =>
-          row.cell(keys, 20, 'strong').add(text),
-    );
-    return frame(model, 'keys', Math.min(model.size.columns, 78), [
-      ...lines,
-      () => undefined,
-      (row) => row.add('Esc', 'strong', { kind: 'key', key: 'escape' }).add(' closes this'),
-    ]);
-  }
-  if (dialog === null) return null;
-  const { operation, service } = dialog;
-  const known =
-    model.graph === null ? null : consequencesOf(operation, service, model.graph, model.status?.services ?? []);
+  if (model.isHelping) return helpBox(model);
+  return model.dialog === null ? null : confirmationBox(model, model.dialog);
+}
+
+function helpBox(model: Model): Box {
+  const lines = HELP.map(
+    ([keys, text]) =>
+      (row: Row) =>
+        row.cell(keys, 20, 'strong').add(text),
+  );
+  return makeBox(model, 'keys', Math.min(model.size.columns, 78), [
+    ...lines,
+    () => undefined,
+    (row) => row.add('Esc', 'strong', { kind: 'key', key: 'escape' }).add(' closes this'),
+  ]);
+}
+
+function confirmationBox(model: Model, { operation, service }: Dialog): Box {
+  const columns = Math.min(model.size.columns - 2, 64);
+  const { graph, status } = model;
   const sentences =
-    known === null ? ['asking the supervisor what depends on it ...'] : explainConsequences(operation, service, known);
-  const lines = sentences.flatMap((sentence) => wrapWords(clean(sentence), least - 4));
+    graph === null
+      ? ['requesting the dependencies ...']
+      : explainConsequences(operation, service, consequencesOf(operation, service, graph, status?.services ?? []));
+  const lines = sentences.flatMap((sentence) => wrapWords(clean(sentence), columns - 4));
   const most = Math.max(1, model.size.rows - 6);
   const text = lines.length > most ? [...lines.slice(0, most - 1), '...'] : lines;
   const yes = { kind: 'key', key: 'enter' } as const;
   const no = { kind: 'key', key: 'escape' } as const;
-  return frame(model, `${operation} ${clean(service)}?`, least, [
+  return makeBox(model, `${operation} ${clean(service)}?`, columns, [
     ...text.map((line) => (row: Row) => row.add(line)),
     () => undefined,
     (row) => row.add(` Enter: ${operation} `, 'inverse', yes).add('   ').add(' Esc: cancel ', 'strong', no),
   ]);
 }
 
-function frame(model: Model, title: string, columns: number, lines: readonly ((row: Row) => unknown)[]): Box {
+/** A box with a border and a title. `lines`: functions that fill one row each. */
+function makeBox(model: Model, title: string, columns: number, lines: readonly ((row: Row) => unknown)[]): Box {
   const { look } = model;
   const [topLeft, topRight, bottomLeft, bottomRight] = look.corners;
   const named = fit(` ${title} `, Math.min(columns - 4, widthOf(title) + 2));

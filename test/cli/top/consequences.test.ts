@@ -22,7 +22,7 @@ function ask(operation: Operated, service: string, states: Readonly<Record<strin
   return consequencesOf(operation, service, GRAPH, services);
 }
 
-test('stop: dependents run on, or wait if they have not started; a stage is no dependency', () => {
+test('stop: dependents continue to run, or wait if they have not started; a stage is no dependency', () => {
   expect(ask('stop', 'db', { page: 'pending' })).toEqual({ restart: [], start: [], runOn: ['api'], wait: ['page'] });
 });
 
@@ -36,7 +36,7 @@ test('start: what it needs and does not run starts too; a completed task is not 
   expect(ask('start', 'api', { api: 'stopped', db: 'completed' }).start).toEqual([]);
 });
 
-test('of copies of which one suffices, none is started while one runs', () => {
+test('of replicas of which one suffices, none is started while one runs', () => {
   const any = { of: 'db', least: 1 };
   const graph = [
     { name: 'db-1', needs: [] },
@@ -54,8 +54,8 @@ test('of copies of which one suffices, none is started while one runs', () => {
 test('the sentences name every service that is affected', () => {
   expect(sentences('restart', 'db', ask('restart', 'db'))).toEqual([
     'db stops and starts again.',
-    'page, proxy restart with it.',
-    'api depends on it and runs on without it.',
+    'page, proxy restart with db.',
+    'api depends on db and continues to run.',
   ]);
-  expect(sentences('stop', 'proxy', ask('stop', 'proxy')).at(-1)).toBe('No service depends on it.');
+  expect(sentences('stop', 'proxy', ask('stop', 'proxy')).at(-1)).toBe('No service depends on proxy.');
 });

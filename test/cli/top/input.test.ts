@@ -29,10 +29,10 @@ const SHOP = withGraph(topModel([topService('db'), topService('api'), topService
   { name: 'web', needs: [{ ...need, restarts: true }] },
 ]);
 
-test('a restart is confirmed, and the question names what restarts with it and what runs on', () => {
+test('a restart is confirmed, and the box names what restarts too and what continues to run', () => {
   const asked = press(SHOP, 'r').model;
-  expect(screenOf(asked)).toContain('web restarts with it.');
-  expect(screenOf(asked)).toContain('api depends on it and runs on without it.');
+  expect(screenOf(asked)).toContain('web restarts with db.');
+  expect(screenOf(asked)).toContain('api depends on db and continues to run.');
   expect(press(asked, 'enter').effect).toEqual({ type: 'operate', operation: 'restart', service: 'db' });
   expect(press(asked, 'escape')).toMatchObject({ effect: null, model: { dialog: null } });
   expect(clickOn(asked, 'Enter: restart').effect).toMatchObject({ operation: 'restart' });
@@ -41,7 +41,7 @@ test('a restart is confirmed, and the question names what restarts with it and w
 
 test('before the dependencies are known nothing is done', () => {
   const asked = press({ ...SHOP, graph: null }, 'x').model;
-  expect(screenOf(asked)).toContain('asking the supervisor');
+  expect(screenOf(asked)).toContain('requesting the dependencies');
   expect(press(asked, 'enter')).toMatchObject({ effect: null, model: { dialog: { operation: 'stop' } } });
 });
 
@@ -51,11 +51,11 @@ test('nothing can be requested while no supervisor responds', () => {
   expect(next.model.message?.text).toContain('nothing can be requested');
 });
 
-test('behind a question nothing can be clicked', () => {
+test('behind the confirmation nothing can be clicked', () => {
   expect(clickOn(press(SHOP, 'x').model, 'web ').model.selected).toBe('db');
 });
 
-test('a click chooses a service, opens a pane, sorts by a column, or is the key of the footer', () => {
+test('a click selects a service, opens a pane, sorts by a column, or is the key of the footer', () => {
   expect(clickOn(SHOP, 'web').model.selected).toBe('web');
   expect(clickOn(SHOP, 'dependencies').model.pane).toBe('dependencies');
   const memory = plainRows(viewOf(SHOP))[1]?.indexOf('MEM') ?? 0;

@@ -27,7 +27,7 @@ test('a sample keeps the peak of its time, and times without a response stay emp
   expect(SAMPLE_EVERY).toBe(5_000);
 });
 
-test('the chosen service stays chosen while the order changes; if it is removed, the first is', () => {
+test('the selected service stays selected while the order changes; if it is removed, the first is', () => {
   const model = { ...topModel([topService('a'), topService('b')]), selected: 'b' };
   const failing = withStatus(model, statusOf([topService('a'), topService('b', { state: 'failed' })]), NOON);
   expect(failing.selected).toBe('b');

@@ -134,7 +134,7 @@ test('a terminal without Unicode gets ASCII only', () => {
 test('while no supervisor responds the screen says so, and shows the last state in grey', () => {
   const model = withAway(topModel([topService('a')], { colour: true }), NOON + 1_000);
   const frame = viewOf({ ...model, now: NOON + 4_000 });
-  expect(plainRows(frame)[0]).toContain('no supervisor responds since 3s');
+  expect(plainRows(frame)[0]).toContain('no supervisor has responded for 3s');
   expect(frame.rows[2]).toStartWith('\x1b[90m');
   expect(screenOf(withStatus(model, statusOf([topService('a')]), NOON + 5_000))).toContain(
     'the supervisor responds again',
@@ -145,7 +145,7 @@ test('a small terminal is told so', () => {
   expect(screenOf(topModel([topService('a')], { columns: 30, rows: 5 }))).toContain('too small: needs 40 columns');
 });
 
-test('sixty services scroll so that the chosen one is on the screen', () => {
+test('sixty services scroll so that the selected one is on the screen', () => {
   const services = Array.from({ length: 60 }, (_, index) => topService(`s${index}`));
   const model = topModel(services);
   const far = viewOf({ ...model, selected: 's59' });
