@@ -1,27 +1,28 @@
-// Requests of the dashboard to the control API: the token, JSON, streams of lines. Stores the token for this tab only. Makes
-// every text that arrives printable, so that no other file has to.
+// The requests of the dashboard to the control API: the token, JSON, streams of lines. Stores the token for this tab only. Makes
+// every text from the supervisor printable, so that no other file has to. Draws nothing.
 import { printable, printableLine } from '../text.ts';
 
-const KEY = 'svc-super-token';
-/** Milliseconds after which a request without a response counts as failed. */
-const PATIENCE = 4_000;
-/** Milliseconds that a restarted supervisor may take to respond. */
+/** The key of the token in the storage of this tab. */
+const TOKEN_KEY = 'svc-super-token';
+/** Time limit of a request, milliseconds. */
+const TIMEOUT = 4_000;
+/** Time in which a new supervisor responds after the previous one has died, milliseconds. */
 export const SUCCESSION_TIME = 2_000;
 
-/** The token is missing or wrong; the page asks for it. */
+/** Thrown by each request whose token is missing or wrong. The page asks for the token: callers need not report it. */
 export class Refused extends Error {}
 
-/** Without a token the listener is read-only. */
+/** Whether the listener has no token in its configuration, and so accepts no requests that change something. */
 export const isReadOnly = document.body.dataset.readOnly !== undefined;
 
-export const hasToken = (): boolean => sessionStorage.getItem(KEY) !== null;
-export const setToken = (token: string): void => sessionStorage.setItem(KEY, token);
-export const forgetToken = (): void => sessionStorage.removeItem(KEY);
+export const hasToken = (): boolean => sessionStorage.getItem(TOKEN_KEY) !== null;
+export const setToken = (token: string): void => sessionStorage.setItem(TOKEN_KEY, token);
+export const forgetToken = (): void => sessionStorage.removeItem(TOKEN_KEY);
 
-let refused: (hadToken: boolean) => void = () => undefined;
-/** Calls `act` when a request is refused for lack of the right token. */
+let onRefused: (hadToken: boolean) => void = () => undefined;
+/** Calls `act` when a request is refused because its token is missing or wrong. Replaces the previous function. */
 export function onRefusal(act: (hadToken: boolean) => void): void {
-  refused = act;
+  onRefused = act;
 }
 
 interface Options {
@@ -32,7 +33,7 @@ interface Options {
 }
 
 async function ask(path: string, { method = 'GET', body, key, signal }: Options = {}): Promise<Response> {
-  const token = sessionStorage.getItem(KEY);
+  const token = sessionStorage.getItem(TOKEN_KEY);
   const headers = {
     ...(token !== null && { authorization: `Bearer ${token}` }),
     ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -42,35 +43,36 @@ async function ask(path: string, { method = 'GET', body, key, signal }: Options 
     method,
     headers,
     body: body === undefined ? null : JSON.stringify(body),
-    signal: signal ?? AbortSignal.timeout(PATIENCE),
+    signal: signal ?? AbortSignal.timeout(TIMEOUT),
     cache: 'no-store',
   });
   if (response.status !== 401) return response;
-  // The response to a request from before another token was entered says nothing about that one.
-  if (token === sessionStorage.getItem(KEY)) {
+  // If another token was entered since the request, the response is not about that one.
+  if (token === sessionStorage.getItem(TOKEN_KEY)) {
     forgetToken();
-    refused(token !== null);
+    onRefused(token !== null);
   }
   throw new Refused();
 }
 
-/** Line ends stay: HTML does not interpret them. */
+/** Makes each text of a JSON value printable. Line ends stay: HTML does not interpret them. */
 const clean = (_: string, value: unknown) =>
   typeof value === 'string' ? value.split('\n').map(printable).join('\n') : value;
 
-/** The JSON of a path; null if the supervisor has no such path or thing. */
-export async function getJson<T>(path: string): Promise<T | null> {
-  const response = await ask(path);
+/** The JSON of a path; null: there is no such path (404). Rejects on other errors, and after `timeout` milliseconds. */
+export async function getJson<T>(path: string, timeout = TIMEOUT): Promise<T | null> {
+  const response = await ask(path, { signal: AbortSignal.timeout(timeout) });
   if (response.status === 404) return null;
   if (!response.ok) throw new Error(`${response.status}`);
   return JSON.parse(await response.text(), clean) as T;
 }
 
+/** Resolves after `ms` milliseconds. */
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * Sends a request that changes something, and repeats it while the supervisor is restarted. Because of the key a repetition
- * has no second effect. Resolves to the reason if it is not possible; null: it was accepted.
+ * Sends a request that changes something, and repeats it while the supervisor is being restarted. Because of its key, a repeated
+ * request has no second effect. Resolves to the reason of a refusal; null: the request was accepted.
  */
 export async function post(path: string, body: object = {}): Promise<string | null> {
   const key = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16)).join('-');
@@ -87,7 +89,7 @@ export async function post(path: string, body: object = {}): Promise<string | nu
   }
 }
 
-/** Objects of a stream as they arrive, in batches. The property `text` of each is made one printable line. */
+/** The objects of a stream as they arrive, in batches. `text` of each is made one printable line. */
 export async function* stream<T extends { readonly text: string }>(
   path: string,
   signal: AbortSignal,
@@ -105,7 +107,7 @@ export async function* stream<T extends { readonly text: string }>(
   }
 }
 
-/** All objects of a stream that ends. */
+/** All objects of a stream that ends within 30 seconds. */
 export async function collect<T extends { readonly text: string }>(path: string): Promise<readonly T[]> {
   const all: T[] = [];
   for await (const some of stream<T>(path, AbortSignal.timeout(30_000))) all.push(...some);

@@ -1,26 +1,27 @@
-// Small parts of the dashboard that several views use: the state of a service, its actions, links, cards.
-
+// Components that several views use: the state of a service, its buttons, links, cards. Each draws what it is given or what the model
+// has; only model.ts sends requests.
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { Operation } from '../core/event.ts';
 import { isReadOnly } from './client.ts';
 import { actionsOf, labelOf, type Mood, moodOf, type ServiceStatus } from './format.ts';
-import { sendOperation, useModel } from './model.ts';
+import { sendOperation, type Target, targetName, useModel } from './model.ts';
 
-/** What is asked for: an operation on one service or on the members of a group. */
+/** An operation that a person has chosen, before the dialog confirms it. */
 export interface Request {
   readonly operation: Operation;
-  /** The words of the button: `Run again`. */
+  /** The label of the button: `Run again`. */
   readonly label: string;
-  readonly what: { readonly service: string } | { readonly group: string };
+  readonly target: Target;
 }
 
-/** Opens the dialog that describes the effects of a request. */
-export const AskContext = createContext<(request: Request) => void>(() => undefined);
+/** The function that opens the dialog with the effects of a request. */
+export const ConfirmContext = createContext<(request: Request) => void>(() => undefined);
 
+/** Why the buttons are off if the listener has no token. */
 export const READ_ONLY = 'Needs a token: set control.http.token in the configuration';
 
-/** Shapes in a box of 16 by 16, so that a state does not depend on its colour. */
+/** SVG paths in a box of 16 by 16, so that a state can be recognized without colours. */
 const SHAPES: Readonly<Record<Mood, string>> = {
   good: 'M3.5 8.5l3 3 6-7',
   bad: 'M4 4l8 8M12 4l-8 8',
@@ -28,6 +29,7 @@ const SHAPES: Readonly<Record<Mood, string>> = {
   calm: 'M4 8h8',
 };
 
+/** The icon of a mood. Hidden from screen readers, because a text is beside it. */
 export function StateIcon({ mood }: { readonly mood: Mood }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
@@ -36,6 +38,7 @@ export function StateIcon({ mood }: { readonly mood: Mood }) {
   );
 }
 
+/** A short text with the colour and the icon of a mood. */
 export function Pill({ mood, children }: { readonly mood: Mood; readonly children: ComponentChildren }) {
   return (
     <span class={`pill ${mood}`}>
@@ -45,7 +48,7 @@ export function Pill({ mood, children }: { readonly mood: Mood; readonly childre
   );
 }
 
-/** The state of a service. While the supervisor does not respond it is only the last known one, and drawn without colour. */
+/** The state of a service. While the supervisor does not respond, the last known state is drawn without colour. */
 export function ServiceState({ service }: { readonly service: ServiceStatus }) {
   const { link } = useModel();
   const label = labelOf(service);
@@ -53,7 +56,7 @@ export function ServiceState({ service }: { readonly service: ServiceStatus }) {
   return <Pill mood={moodOf(label)}>{label}</Pill>;
 }
 
-/** Why nothing can be requested now; null: it can. */
+/** Why the buttons are off; null: they are on. */
 export function useWhyOff(): string | null {
   const { link, status } = useModel();
   if (isReadOnly) return READ_ONLY;
@@ -62,26 +65,27 @@ export function useWhyOff(): string | null {
 }
 
 interface ActionProps extends Request {
+  /** Whether the button is drawn as the main one. */
   readonly isMain?: boolean;
 }
 
-export function ActionButton({ operation, label, what, isMain = false }: ActionProps) {
-  const ask = useContext(AskContext);
+/** A button for an operation. A stop or a restart asks for confirmation first. */
+export function ActionButton({ operation, label, target, isMain = false }: ActionProps) {
+  const confirm = useContext(ConfirmContext);
   const why = useWhyOff();
-  const name = 'service' in what ? what.service : `group ${what.group}`;
-  // A start of one service has no effect on others that could surprise.
+  // A start stops nothing, so it needs no confirmation.
   const act = () => {
     if (why !== null) return;
-    if (operation === 'start') void sendOperation(operation, what);
-    else ask({ operation, label, what });
+    if (operation === 'start') void sendOperation(operation, target);
+    else confirm({ operation, label, target });
   };
-  // Not `disabled`: a button that had the focus would lose it.
+  // `disabled` would take the focus away from the button.
   return (
     <button
       type="button"
       class={isMain ? 'main' : operation}
       aria-disabled={why !== null}
-      aria-label={`${label} ${name}`}
+      aria-label={`${label} ${targetName(target)}`}
       title={why ?? undefined}
       onClick={act}
     >
@@ -90,32 +94,35 @@ export function ActionButton({ operation, label, what, isMain = false }: ActionP
   );
 }
 
+/** The buttons of a service in its current state. */
 export function Actions({ service }: { readonly service: ServiceStatus }) {
   const actions = actionsOf(service);
   return (
     <div class="acts">
-      {/* Counted from the last one: `Stop` becomes `Start again` and then `Start`, and keeps the focus. */}
+      {/* Keys count from the last button: `Stop` becomes `Start again` and then `Start`, and keeps the focus. */}
       {actions.map(([operation, label], index) => (
         <ActionButton
           key={actions.length - index}
           operation={operation}
           label={label}
-          what={{ service: service.name }}
+          target={{ service: service.name }}
         />
       ))}
     </div>
   );
 }
 
+/** The address of the view of a service. */
 export function linkTo(name: string): string {
   return `#/service/${encodeURIComponent(name)}`;
 }
 
+/** A link to the view of a service. */
 export function ServiceLink({ name }: { readonly name: string }) {
   return <a href={linkTo(name)}>{name}</a>;
 }
 
-/** Services as links, with commas. */
+/** Links to services, separated by commas; a dash for none. */
 export function ServiceLinks({ names }: { readonly names: readonly string[] }) {
   if (names.length === 0) return <>–</>;
   return (
@@ -131,6 +138,7 @@ export function ServiceLinks({ names }: { readonly names: readonly string[] }) {
 }
 
 interface CardProps {
+  /** The section gets the id `ID-card`, and its heading `h-ID`. */
   readonly id: string;
   readonly title: string;
   /** Beside the heading. */
@@ -138,6 +146,7 @@ interface CardProps {
   readonly children: ComponentChildren;
 }
 
+/** A section with a heading. */
 export function Card({ id, title, tools, children }: CardProps) {
   return (
     <section class="card" id={`${id}-card`} aria-labelledby={`h-${id}`}>
@@ -155,10 +164,10 @@ interface ScrollProps {
   readonly children: ComponentChildren;
 }
 
-/** A region that scrolls sideways by itself, and that the keyboard reaches for that. */
+/** A region that scrolls sideways. The keyboard can reach it, so that it can scroll it. */
 export function ScrollArea({ labelledBy, children }: ScrollProps) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
     <section class="scroll" tabIndex={0} aria-labelledby={labelledBy}>
       {children}
     </section>

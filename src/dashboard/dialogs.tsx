@@ -1,11 +1,12 @@
-// The dialogs of the dashboard: the token, and what an operation does to other services.
+// The dialogs of the dashboard: one asks for the token, one shows the effects of an operation before it is requested. Sends nothing
+// itself: model.ts does.
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { setToken } from './client.ts';
 import type { Request } from './controls.tsx';
 import { describeEffects } from './effects.ts';
-import { begin, sendOperation, useModel } from './model.ts';
+import { begin, type DashboardModel, sendOperation, targetName, useModel } from './model.ts';
 
-/** Keeps a dialog open while `isOpen`. It is opened again for another `content`, if Escape has closed it meanwhile. */
+/** Keeps a dialog open while `isOpen`. A dialog that Escape has closed is opened again for another `content`. */
 function useDialog(isOpen: boolean, content: unknown = null) {
   const ref = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
@@ -17,6 +18,7 @@ function useDialog(isOpen: boolean, content: unknown = null) {
   return ref;
 }
 
+/** Asks for the token while requests are refused. */
 export function Login() {
   const { login } = useModel();
   const dialog = useDialog(login !== 'no');
@@ -36,7 +38,7 @@ export function Login() {
             ? 'That token is wrong.'
             : 'This supervisor requires the token of its configuration. The token is stored for this tab only.'}
         </p>
-        {/* For password managers. */}
+        {/* Password managers expect a name beside a password. */}
         <input class="hide" type="text" autocomplete="username" value="svc-super" tabIndex={-1} aria-hidden="true" />
         <div class="row">
           <input ref={field} id="token" type="password" autocomplete="current-password" aria-label="Token" required />
@@ -54,33 +56,28 @@ interface ConfirmProps {
   readonly close: () => void;
 }
 
-/** Describes the effects of a request, and carries it out on confirmation. */
-export function Confirm({ request, close }: ConfirmProps) {
-  const { status, edges } = useModel();
-  const dialog = useDialog(request !== null, request);
+/** The effects of a request, in sentences. */
+function effectsOf({ operation, target }: Request, { status, edges }: DashboardModel): readonly string[] {
+  if (edges === null) return ['The dependencies have not been received yet.'];
   const services = status?.services ?? [];
-  const names =
-    request === null
-      ? []
-      : 'service' in request.what
-        ? [request.what.service]
-        : services.flatMap(({ name, group }) =>
-            'group' in request.what && group === request.what.group ? [name] : [],
-          );
-  const title =
-    request === null ? '' : 'service' in request.what ? request.what.service : `group ${request.what.group}`;
-  const effects =
-    request === null
-      ? []
-      : edges === null
-        ? ['The dependencies have not been received yet.']
-        : describeEffects(request.operation, names, services, edges);
-  // The event comes later than the end of the dialog, which may have been opened again since.
+  const isTarget = ({ name, group }: (typeof services)[number]) =>
+    'service' in target ? name === target.service : group === target.group;
+  const names = services.filter(isTarget).map(({ name }) => name);
+  return describeEffects(operation, names, services, edges);
+}
+
+/** Describes the effects of a request, and sends it on confirmation. null: the dialog is closed. */
+export function Confirm({ request, close }: ConfirmProps) {
+  const model = useModel();
+  const dialog = useDialog(request !== null, request);
+  const title = request === null ? '' : targetName(request.target);
+  const effects = request === null ? [] : effectsOf(request, model);
+  // The event arrives after the dialog was closed, and the dialog may be open again by then.
   const closed = () => {
     if (dialog.current?.open === false) close();
   };
   const confirm = () => {
-    if (request !== null) void sendOperation(request.operation, request.what);
+    if (request !== null) void sendOperation(request.operation, request.target);
     close();
   };
   return (

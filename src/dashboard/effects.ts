@@ -58,27 +58,23 @@ export function describeEffects(
   const running = dependents.filter((name) => isRunning(name) && !restarted.includes(name));
   const waiting = dependents.filter((name) => states.get(name) === 'pending');
   const it = names.length === 1 ? 'it' : 'them';
-  const sentences = [
-    ...(names.length > 1 ? [`${count(names.length, 'service')}: ${list(names)}.`] : []),
-    ...(restarted.length > 0
-      ? [
-          `${list(restarted)} ${restarted.length === 1 ? 'restarts' : 'restart'} together with ${it} (\`restart: true\`).`,
-        ]
-      : []),
-    ...(running.length > 0
-      ? [
-          `${list(running)} ${running.length === 1 ? 'needs' : 'need'} ${it} and ${running.length === 1 ? 'keeps' : 'keep'} running: ${
-            operation === 'stop' ? `without ${it}, requests may fail` : 'requests may fail until the restart is over'
-          }.`,
-        ]
-      : []),
-    ...(waiting.length > 0
-      ? [`${list(waiting)} ${waiting.length === 1 ? 'waits' : 'wait'} for ${it} and will not start until then.`]
-      : []),
-    ...(dependents.length === 0 ? [`No other service depends on ${it}.`] : []),
-    ...(dependents.length > 0 && restarted.length + running.length + waiting.length === 0
-      ? [`No running service depends on ${it}.`]
-      : []),
+  const risk =
+    operation === 'stop' ? `without ${it}, requests may fail` : 'requests may fail until the restart is over';
+  const affected = [
+    ...about(restarted, (s) => `restart${s} together with ${it} (\`restart: true\`).`),
+    ...about(running, (s) => `need${s} ${it} and keep${s} running: ${risk}.`),
+    ...about(waiting, (s) => `wait${s} for ${it} and will not start until then.`),
   ];
-  return operation === 'stop' ? [...sentences, 'The container keeps running.'] : sentences;
+  const unaffected =
+    dependents.length === 0 ? `No other service depends on ${it}.` : `No running service depends on ${it}.`;
+  return [
+    ...(names.length > 1 ? [`${count(names.length, 'service')}: ${list(names)}.`] : []),
+    ...(affected.length > 0 ? affected : [unaffected]),
+    ...(operation === 'stop' ? ['The container keeps running.'] : []),
+  ];
+}
+
+/** One sentence whose subject is the services `names`; none without names. `s`: the ending of the verb. */
+function about(names: readonly string[], predicate: (s: 's' | '') => string): readonly string[] {
+  return names.length === 0 ? [] : [`${list(names)} ${predicate(names.length === 1 ? 's' : '')}`];
 }

@@ -4,7 +4,7 @@ import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { exactClock } from './charts.tsx';
 import { hasToken, isReadOnly } from './client.ts';
-import { AskContext, Pill, type Request } from './controls.tsx';
+import { ConfirmContext, Pill, type Request } from './controls.tsx';
 import { Confirm, Login } from './dialogs.tsx';
 import { Drawings } from './drawings.tsx';
 import { Events } from './events.tsx';
@@ -62,7 +62,7 @@ function App() {
     document.querySelector<HTMLElement>('.title h2')?.focus({ preventScroll: true });
   }, [address]);
   return (
-    <AskContext.Provider value={setRequest}>
+    <ConfirmContext.Provider value={setRequest}>
       <button class="hide skip" type="button" onClick={skip}>
         Skip to the content
       </button>
@@ -76,7 +76,7 @@ function App() {
       </div>
       <Login />
       <Confirm request={request} close={() => setRequest(null)} />
-    </AskContext.Provider>
+    </ConfirmContext.Provider>
   );
 }
 

@@ -1,5 +1,5 @@
-// The data of the dashboard and the requests that keep it fresh: the state, on events and at an interval; history, GPUs and
-// dependencies more rarely. Nothing is requested while the tab is hidden. Draws nothing.
+// The data of the dashboard and the requests that update it: the state after each event and at an interval; history, GPUs and
+// dependencies less often. Requests nothing while the tab is hidden. Draws nothing.
 
 import { useEffect, useState } from 'preact/hooks';
 import type { StatusBody } from '../control/api.ts';
@@ -11,12 +11,14 @@ import type { Operation } from '../core/event.ts';
 import { forgetToken, getJson, onRefusal, pause, post, Refused, stream } from './client.ts';
 import type { GraphEdge } from './effects.ts';
 
+/** A GPU, and the services that use it. */
 export type Gpu = GpuUse & { readonly services: readonly string[] };
 
+/** All data that the views draw. */
 export interface DashboardModel {
   /** The last state that was received. */
   readonly status: StatusBody | null;
-  /** Wall time of that, milliseconds. */
+  /** Wall time at which `status` arrived, milliseconds. */
   readonly seenAt: number;
   /** `lost`: the last request has failed, so the state may have changed since. */
   readonly link: 'connecting' | 'live' | 'lost';
@@ -70,6 +72,7 @@ export function useModel(): DashboardModel {
   return model;
 }
 
+/** How long a message is shown, milliseconds. */
 const NEWS_FOR = 8_000;
 let newsTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -87,12 +90,22 @@ export const DEPENDENCIES = '#/dependencies';
 const MAX_EVENTS = 1_000;
 /** Milliseconds between two requests of the same data. */
 const EVERY = { edges: 30_000, timeline: 10_000, history: 15_000, gpus: 4_000 } as const;
-const taken = new Map<string, number>();
+/** When each kind of data was requested last, by `performance.now()`. */
+const requestedAt = new Map<string, number>();
+/** Whether GPUs are requested at an interval: yes until it is known that there are none. */
+let mayHaveGpus = true;
 
-function isDue(what: keyof typeof EVERY): boolean {
+/** Requests all data again at the next opportunity. */
+function requestAll(): void {
+  requestedAt.clear();
+  mayHaveGpus = true;
+}
+
+/** Whether data must be requested now; notes the time if so. */
+function takeTurn(what: keyof typeof EVERY): boolean {
   const now = performance.now();
-  if (now - (taken.get(what) ?? -Infinity) < EVERY[what]) return false;
-  taken.set(what, now);
+  if (now - (requestedAt.get(what) ?? -Infinity) < EVERY[what]) return false;
+  requestedAt.set(what, now);
   return true;
 }
 
@@ -108,18 +121,18 @@ export function refreshSoon(): void {
 }
 document.addEventListener('visibilitychange', refreshSoon);
 addEventListener('hashchange', () => {
-  if (historyScope() !== scope) taken.delete('history');
+  if (historyScope() !== scope) requestedAt.delete('history');
   refreshSoon();
 });
 
-/** The number of the current login; loops of earlier ones end. */
+/** The number of the current login. The loops of an earlier login end. */
 let generation = 0;
 
-/** Begins to request data; called again when a token was entered. */
+/** Starts to request data. Called again when a token was entered. */
 export function begin(): void {
   generation += 1;
   const mine = generation;
-  taken.clear();
+  requestAll();
   update({ login: 'no' });
   void poll(() => mine === generation);
   void followEvents(() => mine === generation);
@@ -136,6 +149,7 @@ export function leave(): void {
   location.reload();
 }
 
+/** Requests the state until `isCurrent` is false. */
 async function poll(isCurrent: () => boolean): Promise<void> {
   while (isCurrent()) {
     const woken = new Promise<void>((resolve) => {
@@ -152,11 +166,11 @@ async function refresh(): Promise<void> {
     const status = await getJson<StatusBody>('/v1/status');
     if (status === null) throw new Error('404');
     takeStatus(status);
-    if (isDue('edges')) await refreshEdges();
-    if (location.hash === DEPENDENCIES && isDue('timeline'))
+    if (takeTurn('edges')) await refreshEdges();
+    if (location.hash === DEPENDENCIES && takeTurn('timeline'))
       update({ timeline: await getJson<WireTimeline>('/v1/timeline') });
-    if (isDue('history')) await refreshHistory();
-    if ((model.gpus.length > 0 || !taken.has('gpus')) && isDue('gpus')) await refreshGpus();
+    if (takeTurn('history')) await refreshHistory();
+    if (mayHaveGpus && takeTurn('gpus')) void refreshGpus();
   } catch (error) {
     if (!(error instanceof Refused)) update({ link: 'lost' });
   }
@@ -165,14 +179,15 @@ async function refresh(): Promise<void> {
 function takeStatus(status: StatusBody): void {
   const now = Date.now();
   const before = model.status;
+  const elapsed = now - model.seenAt;
   const cpu = new Map<string, number>();
   for (const { name, run, usage } of status.services) {
     const old = before?.services.find((one) => one.name === name);
-    if (usage === null || old?.usage === null || old === undefined || old.run !== run || now <= model.seenAt) continue;
+    const isComparable = usage !== null && old !== undefined && old.usage !== null && old.run === run && elapsed > 0;
+    if (!isComparable) continue;
     const seconds = usage.cpu_seconds - old.usage.cpu_seconds;
-    // The kernel counts in hundredths of a second: over a short time the share would only be noise.
-    const isShort = now - model.seenAt < 1_000;
-    const share = isShort ? model.cpu.get(name) : Math.max(0, (seconds / (now - model.seenAt)) * 100_000);
+    // The kernel counts in hundredths of a second, which over a short time would give only noise.
+    const share = elapsed < 1_000 ? model.cpu.get(name) : Math.max(0, (seconds / elapsed) * 100_000);
     if (share !== undefined) cpu.set(name, share);
   }
   const { restarts, last } = status.supervisor;
@@ -180,7 +195,7 @@ function takeStatus(status: StatusBody): void {
   update({ status, cpu, link: 'live', seenAt: now });
   if (!isReplaced) return;
   // The new supervisor begins with an empty history.
-  taken.clear();
+  requestAll();
   update({ history: null });
   announce(`the supervisor was restarted: it ${last?.reason ?? 'ended'}. The services continue to run`);
 }
@@ -192,13 +207,23 @@ async function refreshEdges(): Promise<void> {
   update({ edges: graph?.services.flatMap(({ name, needs }) => needs.map((need) => ({ name, ...need }))) ?? [] });
 }
 
+/** Longer than the supervisor waits for the driver, milliseconds. */
+const GPU_TIMEOUT = 8_000;
+
+/** Never rejects: a driver that is slow does not mean that the supervisor does not respond. */
 async function refreshGpus(): Promise<void> {
-  const found = await getJson<{ gpus: readonly Gpu[]; why: string | null }>('/v1/gpus');
-  update({ gpus: found?.gpus ?? [], gpuWhy: found?.why ?? null });
+  const found = await getJson<{ gpus: readonly Gpu[]; why: string | null }>('/v1/gpus', GPU_TIMEOUT).catch(
+    () => undefined,
+  );
+  if (found === undefined) return;
+  const [gpus, gpuWhy] = [found?.gpus ?? [], found?.why ?? null];
+  mayHaveGpus = gpus.length > 0 || gpuWhy !== null;
+  update({ gpus, gpuWhy });
 }
 
-/** With more services than this, the history is requested for the one whose view is open: that of all would have megabytes. */
+/** With more services than this, only the history of the service whose view is open is requested: all together have megabytes. */
 const MANY = 200;
+/** The scope of `model.history`. */
 let scope = '';
 
 /** The part of the query that selects services; null: no history is needed. */
@@ -218,10 +243,11 @@ async function refreshHistory(): Promise<void> {
   if (fresh !== null) update({ history: append(model.history, fresh) });
 }
 
-/** Samples of one hour. */
+/** Samples of one hour: MAX_SAMPLES of control/resource-history.ts. */
 const MAX_SAMPLES = 240;
 type Series = Readonly<Record<string, readonly (number | null)[]>>;
 
+/** `old` with the samples of `fresh` at the end. Only services and GPUs of `fresh` are kept. */
 function append(old: HistoryJson | null, fresh: HistoryJson): HistoryJson {
   if (old === null) return fresh;
   const before = old.times.length;
@@ -244,7 +270,7 @@ function append(old: HistoryJson | null, fresh: HistoryJson): HistoryJson {
   };
 }
 
-/** Follows the events, each of which may mean that the state has changed. */
+/** Follows the events, and requests the state after each. */
 async function followEvents(isCurrent: () => boolean): Promise<void> {
   for (let wait = 500; isCurrent(); wait = Math.min(10_000, wait * 2)) {
     const end = new AbortController();
@@ -254,8 +280,8 @@ async function followEvents(isCurrent: () => boolean): Promise<void> {
         if (!isCurrent()) break;
         wait = 500;
         update({ events: [...model.events, ...entries].slice(-MAX_EVENTS) });
-        if (entries.some(({ event }) => event === 'reloaded')) taken.delete('edges');
-        taken.delete('timeline');
+        if (entries.some(({ event }) => event === 'reloaded')) requestedAt.delete('edges');
+        requestedAt.delete('timeline');
         refreshSoon();
       }
     } catch (error) {
@@ -263,24 +289,29 @@ async function followEvents(isCurrent: () => boolean): Promise<void> {
     } finally {
       end.abort();
     }
-    // The connection has broken: whether the supervisor is gone must be known at once.
+    // The connection has broken: a request shows at once whether the supervisor still responds.
     refreshSoon();
     await pause(wait);
   }
 }
 
-/** Requests an operation on services, or on a group of them, and reports how that went. */
-export async function sendOperation(
-  operation: Operation,
-  what: { readonly service: string } | { readonly group: string },
-) {
-  const name = 'service' in what ? what.service : `group ${what.group}`;
+/** What an operation is requested for: one service, or the members of a group. */
+export type Target = { readonly service: string } | { readonly group: string };
+
+/** `web`, `group backend` */
+export function targetName(target: Target): string {
+  return 'service' in target ? target.service : `group ${target.group}`;
+}
+
+/** Requests an operation, and announces the request and a refusal. Never rejects. */
+export async function sendOperation(operation: Operation, target: Target): Promise<void> {
+  const name = targetName(target);
   announce(`requested: ${operation} ${name}`);
   try {
     const error =
-      'service' in what
-        ? await post(`/v1/services/${encodeURIComponent(what.service)}/${operation}`)
-        : await post(`/v1/${operation}`, { group: what.group });
+      'service' in target
+        ? await post(`/v1/services/${encodeURIComponent(target.service)}/${operation}`)
+        : await post(`/v1/${operation}`, { group: target.group });
     if (error !== null) announce(`cannot ${operation} ${name}: ${error}`);
   } catch (error) {
     if (!(error instanceof Refused)) announce(`cannot ${operation} ${name}: the supervisor does not respond`);

@@ -197,9 +197,9 @@ function SectionHead({ group, isUrgent, services }: SectionHeadProps) {
       <td colSpan={3} role="cell">
         {group !== null && (
           <div class="acts">
-            <ActionButton operation="start" label="Start all" what={{ group }} />
-            {isActive && <ActionButton operation="restart" label="Restart all" what={{ group }} />}
-            {isActive && <ActionButton operation="stop" label="Stop all" what={{ group }} />}
+            <ActionButton operation="start" label="Start all" target={{ group }} />
+            {isActive && <ActionButton operation="restart" label="Restart all" target={{ group }} />}
+            {isActive && <ActionButton operation="stop" label="Stop all" target={{ group }} />}
           </div>
         )}
       </td>

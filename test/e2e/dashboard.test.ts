@@ -241,7 +241,9 @@ inChromium(
       essential: false,
       env: { HF_TOKEN: 'hf_1' },
     };
-    const smi = '#!/bin/sh\necho "0, GPU-8932f937, 1024, 4096, 97"\n';
+    // The first reading of the load fails, after which it must be requested again.
+    const fails = 'case "$*" in *utilization*) [ -e "$0.asked" ] || { : > "$0.asked"; echo Busy; exit 255; } ;; esac';
+    const smi = `#!/bin/sh\n${fails}\necho "0, GPU-8932f937, 1024, 4096, 97"\n`;
     const machine = { before: devices(1), files: { 'nvidia-smi': smi } };
     await using at = await stack(TOKEN, { vllm: played({ ...gpu, port: await freePort() }) }, machine);
     const vllm = await at.run.puppet('vllm', 1);
