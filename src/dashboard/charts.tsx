@@ -1,18 +1,18 @@
-// Charts of the last hour: small ones in a table, large ones with axes, and meters. Numbers are beside them as text.
-
+// Charts of the last hour: small ones for the table, large ones with axes, and meters. The values are beside them as text. Draws what
+// it is given: plot.ts computes the points.
 import { count, span } from './format.ts';
 import { beginningOf, HOUR, highest, pathsOf, restartTimes, type Samples } from './plot.ts';
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const EXACT = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' });
 
-/** `14:03` */
+/** The local time of an instant: `14:03`. */
 export const clock = (time: number | string): string => CLOCK.format(new Date(time));
-/** `14:03:59` */
+/** The local time with seconds: `14:03:59`. */
 export const exactClock = (time: number | string): string => EXACT.format(new Date(time));
 
 interface SparkProps extends Samples {
-  /** The value at the top is at least this. */
+  /** The value at the top is at least this, so that small variations look small. */
   readonly least: number;
 }
 
@@ -33,7 +33,7 @@ export function Spark({ times, values, least }: SparkProps) {
 interface ChartProps extends SparkProps {
   readonly title: string;
   readonly format: (value: number) => string;
-  /** Number of restarts at the same times. */
+  /** The number of restarts at each of `times`. */
   readonly restarts?: readonly (number | null)[];
 }
 
@@ -81,7 +81,7 @@ export function Chart({ title, times, values, least, format, restarts = [] }: Ch
   );
 }
 
-/** How long the history is, in words. */
+/** A note about the length of the history: `the last 12m; kept for an hour, and begins again …`. */
 export function historyNote(times: readonly number[]): string {
   const [first] = times;
   const length = first === undefined ? 0 : Math.min(HOUR, Date.now() - first);
@@ -90,6 +90,7 @@ export function historyNote(times: readonly number[]): string {
 
 interface MeterProps {
   readonly label: string;
+  /** null: not known. The bar is empty then. */
   readonly part: number | null;
   readonly whole: number | null;
   readonly text: string;

@@ -1,4 +1,5 @@
-// The events of the supervisor: the latest first, with filters.
+// The view of the supervisor's events, latest first, with filters; and the list of events that other views use. Requests nothing: the
+// model has the events.
 import { useState } from 'preact/hooks';
 import type { JournalEntry } from '../control/journal.ts';
 import { clock, exactClock } from './charts.tsx';
@@ -16,7 +17,7 @@ const LEVELS: Readonly<Record<JournalEntry['level'], readonly [Mood, string]>> =
 interface EventListProps {
   /** Oldest first. */
   readonly events: readonly JournalEntry[];
-  /** All are of one service, whose name is not repeated. */
+  /** Whether all events are of one service, whose name is then left out. */
   readonly isOfOne?: boolean;
 }
 
@@ -48,8 +49,10 @@ export function EventList({ events, isOfOne = false }: EventListProps) {
   );
 }
 
+/** The most events that are drawn. */
 const SHOWN = 500;
 
+/** The view of `#/events`. */
 export function Events() {
   const { events, status } = useModel();
   const [level, setLevel] = useState('all');

@@ -1,13 +1,16 @@
-// Places the services of a dependency graph in columns, each to the right of all that it waits for. Edges that many services
-// share (a stage) are drawn through one point, so that two stages of 20 have 40 lines and not 400. Pure.
+// Places the services of a dependency graph in columns, each service to the right of all services that it waits for. The edges between
+// two stages go through one point, so that stages of 20 services have 40 lines and not 400. Draws nothing. Pure.
 import type { GraphEdge } from './effects.ts';
 
+// All sizes are in units of the drawing.
 export const NODE_WIDTH = 148;
 export const NODE_HEIGHT = 32;
+/** From one column to the next, and from one row to the next. */
 const COLUMN = 228;
 const ROW = 44;
 const MARGIN = 6;
 
+/** The drawing. `x` and `y`: the top left corner of a node; `path`: of SVG. */
 export interface GraphLayout {
   readonly width: number;
   readonly height: number;
@@ -16,13 +19,13 @@ export interface GraphLayout {
     readonly key: string;
     readonly path: string;
     readonly origin: GraphEdge['origin'];
-    /** The line ends at a service, and has an arrow there. */
+    /** Whether the line ends at a service, and so has an arrow. */
     readonly isLast: boolean;
     readonly title: string;
   }[];
 }
 
-/** The number of steps from services that wait for no other, for each service. */
+/** For each service, the length of the longest chain of services that it waits for. */
 function depthsOf(names: readonly string[], edges: readonly GraphEdge[]): ReadonlyMap<string, number> {
   const needs = new Map(names.map((name) => [name, [] as string[]]));
   for (const { name, on } of edges) if (needs.has(on)) needs.get(name)?.push(on);
@@ -30,7 +33,7 @@ function depthsOf(names: readonly string[], edges: readonly GraphEdge[]): Readon
   const depthOf = (name: string): number => {
     const known = depths.get(name);
     if (known !== undefined) return known;
-    // A configuration has no circle; if the data had one, this ends it.
+    // The configuration has no cycle. If the data has one, this ends the recursion.
     depths.set(name, 0);
     const depth = Math.max(0, ...(needs.get(name) ?? []).map((on) => depthOf(on) + 1));
     depths.set(name, depth);
@@ -40,10 +43,10 @@ function depthsOf(names: readonly string[], edges: readonly GraphEdge[]): Readon
   return depths;
 }
 
-/** The columns; within a column, a service is near the middle of what it waits for. */
+/** The columns. Within a column, services are sorted by the mean row of the services that they wait for. */
 function columnsOf(names: readonly string[], edges: readonly GraphEdge[]): readonly (readonly string[])[] {
   const depths = depthsOf(names, edges);
-  // A depth that no service has would be a hole.
+  // Each depth up to the largest one gets a column.
   const columns = Array.from({ length: Math.max(0, ...depths.values()) + 1 }, (): string[] => []);
   for (const name of names) {
     const depth = depths.get(name) ?? 0;
@@ -51,16 +54,17 @@ function columnsOf(names: readonly string[], edges: readonly GraphEdge[]): reado
   }
   const rows = new Map<string, number>();
   for (const column of columns) {
-    const middle = (name: string) => {
+    const meanRow = (name: string) => {
       const own = edges.filter((edge) => edge.name === name).map(({ on }) => rows.get(on) ?? 0);
       return own.length === 0 ? 0 : own.reduce((sum, row) => sum + row, 0) / own.length;
     };
-    column.sort((a, b) => middle(a) - middle(b));
+    column.sort((a, b) => meanRow(a) - meanRow(b));
     for (const [row, name] of column.entries()) rows.set(name, row - column.length / 2);
   }
   return columns;
 }
 
+/** Places all services. Edges to services that are not in `names` are left out. */
 export function layOut(names: readonly string[], edges: readonly GraphEdge[]): GraphLayout {
   const columns = columnsOf(names, edges);
   const most = Math.max(1, ...columns.map((column) => column.length));
@@ -86,11 +90,13 @@ interface Place {
   readonly y: number;
 }
 
+/** A curve that leaves to the right and arrives from the left. */
 const curve = (x1: number, y1: number, x2: number, y2: number) => {
   const bend = Math.max(24, (x2 - x1) / 2);
   return `M${x1},${y1} C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}`;
 };
 
+/** The lines of all edges; those of a bundle meet in one point. */
 function linesOf(edges: readonly GraphEdge[], places: ReadonlyMap<string, Place>): GraphLayout['lines'] {
   const right = (name: string): readonly [number, number] => {
     const { x, y } = places.get(name) ?? { x: 0, y: 0 };
@@ -128,13 +134,14 @@ function linesOf(edges: readonly GraphEdge[], places: ReadonlyMap<string, Place>
   });
 }
 
+/** Each of `dependents` waits for each of `targets`. `edge`: one of these edges. */
 interface Bundle {
   readonly targets: readonly string[];
   readonly dependents: string[];
   readonly edge: GraphEdge;
 }
 
-/** Edges of services that wait for the same stage are one bundle; each other edge is one by itself. */
+/** The edges of services that wait for the same stage are one bundle; every other edge is a bundle of one. */
 function bundlesOf(edges: readonly GraphEdge[]): readonly Bundle[] {
   const stages = new Map<string, string[]>();
   for (const { name, on, origin } of edges) if (origin === 'stage') stages.set(name, [...(stages.get(name) ?? []), on]);

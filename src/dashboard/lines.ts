@@ -1,23 +1,29 @@
-// Filters of log lines and events, and whether a line reports an error. Pure.
+// Log lines: filters (also for events and other lists), the detection of errors, and the text of a file. Draws and requests nothing.
+// Pure.
 
+/** A line of `/v1/logs`. `time`: ISO 8601. */
 export interface PageLine {
   readonly time: string;
   readonly service: string;
   readonly stream: 'stdout' | 'stderr';
   readonly text: string;
-  /** In place of lines that were skipped. */
+  /** Set if the line stands for lines that are missing: how many, or `true` if that is not known. */
   readonly skipped?: number | true;
 }
 
-/** Words at which a line is marked. Standard error alone is no sign: many programs write all of their log there. */
+/** What marks a line as an error. That it is on standard error does not: many programs write their whole log there. */
 const ERROR =
   /\b(?:ERROR|FATAL|CRITICAL|PANIC|EMERG)\b|^(?:Traceback \(most recent call last\)|panic:|\w*(?:Error|Exception): )|"level":\s*"(?:error|fatal)"/;
 
+/** Whether a line looks like the report of an error. */
 export function isErrorLine({ text }: Pick<PageLine, 'text'>): boolean {
   return ERROR.test(text);
 }
 
-/** Whether a text contains `wanted`, or matches it if it is `/a pattern/`. An unfinished pattern matches everything. */
+/**
+ * Returns a function that reports whether a text contains `wanted`, or matches it if it has the form `/pattern/`. Upper and lower
+ * case are the same. An invalid pattern, which may be unfinished, matches everything.
+ */
 export function makeFilter(wanted: string): (text: string) => boolean {
   if (wanted === '') return () => true;
   const pattern = /^\/(.+)\/$/.exec(wanted)?.[1];
@@ -33,7 +39,7 @@ export function makeFilter(wanted: string): (text: string) => boolean {
   }
 }
 
-/** The lines as a file. */
+/** The content of a file with these lines. */
 export function toFile(lines: readonly PageLine[]): string {
   return lines.map(({ time, service, stream, text }) => `${time} ${service} ${stream} ${text}\n`).join('');
 }

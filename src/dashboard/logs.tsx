@@ -1,5 +1,5 @@
-// The output of services: stored lines and new ones, with filters, and as a file. Follows the API's stream, and continues after
-// the supervisor was restarted.
+// The output of services: stored and new lines, with filters and a download. Follows the stream of the API, also across a restart of
+// the supervisor. Keeps no more than MAX_LINES.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { exactClock } from './charts.tsx';
 import { collect, pause, Refused, SUCCESSION_TIME, stream } from './client.ts';
@@ -10,12 +10,13 @@ import { announce } from './model.ts';
 
 /** Lines that are kept in the page. */
 const MAX_LINES = 1_000;
-/** Stored lines that are requested at first. */
+/** Stored lines that are requested at the beginning. */
 const PAST = 200;
 
 type Kept = PageLine & { readonly id: number };
-let ids = 0;
+let nextId = 0;
 
+/** Stands for the lines that a broken connection may have lost. */
 const GAP: PageLine = {
   time: '',
   service: '',
@@ -24,27 +25,32 @@ const GAP: PageLine = {
   text: '[the connection broke here: lines may be missing]',
 };
 
+/** `more`: the rest of the query. */
 function pathOf(service: string | null, more: string): string {
   return `/v1/logs?${service === null ? '' : `service=${encodeURIComponent(service)}&`}${more}`;
 }
 
-/** Follows the lines of a service, or of all, until `signal` ends it. A restarted supervisor sends stored lines again: they are dropped. */
+/**
+ * Follows the lines of a service (null: of all services) until `signal` aborts. After a break, the supervisor sends stored lines
+ * again: those that have arrived before are dropped.
+ */
 async function follow(service: string | null, signal: AbortSignal, take: (lines: readonly PageLine[]) => void) {
-  /** The time of the latest line of each service; and its value at the break while stored lines are sent again. */
-  const last = new Map<string, string>();
-  let before: ReadonlyMap<string, string> | null = null;
+  /** The time of the latest line of each service. */
+  const latest = new Map<string, string>();
+  /** The value of `latest` when the connection broke, while stored lines may be sent again. */
+  let atBreak: ReadonlyMap<string, string> | null = null;
   for (let wait = 500; !signal.aborted; wait = Math.min(10_000, wait * 2)) {
-    let gap = before === null ? [] : [GAP];
+    let gap = atBreak === null ? [] : [GAP];
     try {
       for await (const some of stream<PageLine>(pathOf(service, `follow=true&lines=${PAST}`), signal)) {
         if (gap.length > 0) {
-          const mine = before;
+          const current = atBreak;
           setTimeout(() => {
-            if (before === mine) before = null;
+            if (atBreak === current) atBreak = null;
           }, SUCCESSION_TIME);
         }
-        const fresh = some.filter((line) => !(line.time <= (before?.get(line.service) ?? '')));
-        for (const line of fresh) if (line.skipped === undefined) last.set(line.service, line.time);
+        const fresh = some.filter((line) => !(line.time <= (atBreak?.get(line.service) ?? '')));
+        for (const line of fresh) if (line.skipped === undefined) latest.set(line.service, line.time);
         take([...gap, ...fresh]);
         gap = [];
         wait = 500;
@@ -52,12 +58,12 @@ async function follow(service: string | null, signal: AbortSignal, take: (lines:
     } catch (error) {
       if (error instanceof Refused || signal.aborted) return;
     }
-    before = new Map(last);
+    atBreak = new Map(latest);
     await pause(wait);
   }
 }
 
-/** The lines so far; drawn at most once per frame. */
+/** The lines of a service (null: of all services). Updated at most once in a frame. */
 function useLines(service: string | null) {
   const [lines, setLines] = useState<readonly Kept[]>([]);
   useEffect(() => {
@@ -72,14 +78,14 @@ function useLines(service: string | null) {
     void follow(service, end.signal, (some) => {
       if (waiting.length === 0) requestAnimationFrame(show);
       // A hidden tab draws nothing, and must not collect lines without limit.
-      waiting = [...waiting, ...some.map((line) => ({ ...line, id: ids++ }))].slice(-MAX_LINES);
+      waiting = [...waiting, ...some.map((line) => ({ ...line, id: nextId++ }))].slice(-MAX_LINES);
     });
     return () => end.abort();
   }, [service]);
   return { lines, clear: () => setLines([]) };
 }
 
-/** Keeps the end in view, unless the person has scrolled up. */
+/** Scrolls to the end when lines arrive, unless the person has scrolled up. */
 function useEndInView(lines: readonly Kept[]) {
   const ref = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
@@ -93,6 +99,7 @@ function useEndInView(lines: readonly Kept[]) {
   return { ref, onScroll };
 }
 
+/** Saves all stored lines as a file. Announces success and failure; never rejects. */
 async function download(service: string | null): Promise<void> {
   try {
     const lines = await collect<PageLine>(pathOf(service, 'lines=1000000'));
@@ -115,6 +122,7 @@ interface LogsProps {
   readonly names: readonly string[];
 }
 
+/** A card with the lines of one service, or of all. */
 export function Logs({ service, names }: LogsProps) {
   const [chosen, setChosen] = useState('');
   const [wanted, setWanted] = useState('');
@@ -147,7 +155,7 @@ export function Logs({ service, names }: LogsProps) {
         id="logs"
         ref={ref}
         onScroll={onScroll}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
         tabIndex={0}
         role="log"
         aria-labelledby="h-logs"
@@ -190,8 +198,9 @@ interface ToolsProps {
   readonly pauseLines: () => void;
   readonly clear: () => void;
   readonly save: () => void;
-  /** Only one service is shown, so there is nothing to choose. */
+  /** Whether the lines are of one service, so that there is no service to choose. */
   readonly isOne: boolean;
+  /** The number of lines in view. */
   readonly shown: number;
 }
 

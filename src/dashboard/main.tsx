@@ -1,5 +1,5 @@
-// The dashboard: its header, the choice of a view by the address (#/, #/service/NAME, #/events, #/dependencies), and the messages
-// above all views. Runs in a browser; loads nothing but the control API of its own server.
+// The entry of the dashboard: the header, the view for the address (#/, #/service/NAME, #/events, #/dependencies), and the messages
+// above all views. Runs in a browser. Loads nothing except the control API of the server that it comes from.
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { exactClock } from './charts.tsx';
@@ -8,7 +8,7 @@ import { ConfirmContext, Pill, type Request } from './controls.tsx';
 import { Confirm, Login } from './dialogs.tsx';
 import { Drawings } from './drawings.tsx';
 import { Events } from './events.tsx';
-import { span } from './format.ts';
+import { type Mood, span } from './format.ts';
 import { begin, type DashboardModel, DEPENDENCIES, leave, useModel } from './model.ts';
 import { Overview } from './overview.tsx';
 import { ServiceView } from './service.tsx';
@@ -19,6 +19,7 @@ const VIEWS = [
   [DEPENDENCIES, 'Dependencies'],
 ] as const;
 
+/** The part of the address that selects the view. */
 function useAddress(): string {
   const [address, setAddress] = useState(location.hash || '#/');
   useEffect(() => {
@@ -29,7 +30,7 @@ function useAddress(): string {
   return address;
 }
 
-/** The name in an address; an address that is not properly encoded is the name itself. */
+/** Decodes the name in an address. Text that is not properly encoded is returned as it is. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -57,7 +58,7 @@ function App() {
     document.title = `${isWell ? '' : '● '}${name} – svc-super`;
   }, [isWell, name]);
   useEffect(() => {
-    // As after a load of a page: the beginning is in view, and a screen reader reads the heading of the view.
+    // A new view begins like a new page: at its top, with the focus on its heading for screen readers.
     scrollTo(0, 0);
     document.querySelector<HTMLElement>('.title h2')?.focus({ preventScroll: true });
   }, [address]);
@@ -80,7 +81,7 @@ function App() {
   );
 }
 
-/** A button and not a link: the address selects the view. */
+/** Moves the focus to the content. A link could not do that, because the address selects the view. */
 function skip(): void {
   document.getElementById('main')?.focus();
 }
@@ -129,17 +130,15 @@ function Header({ model: { status, link }, address, name }: HeaderProps) {
   );
 }
 
-function Health({ status, link }: Pick<DashboardModel, 'status' | 'link'>) {
-  const [mood, text] =
-    link === 'lost'
-      ? (['bad', 'no response'] as const)
-      : status === null
-        ? (['wait', 'connecting'] as const)
-        : status.phase !== 'running'
-          ? (['wait', status.phase] as const)
-          : status.healthy
-            ? (['good', 'healthy'] as const)
-            : (['bad', 'not healthy'] as const);
+function healthOf({ status, link }: Pick<DashboardModel, 'status' | 'link'>): readonly [Mood, string] {
+  if (link === 'lost') return ['bad', 'no response'];
+  if (status === null) return ['wait', 'connecting'];
+  if (status.phase !== 'running') return ['wait', status.phase];
+  return status.healthy ? ['good', 'healthy'] : ['bad', 'not healthy'];
+}
+
+function Health(props: Pick<DashboardModel, 'status' | 'link'>) {
+  const [mood, text] = healthOf(props);
   return (
     <span id="health">
       <Pill mood={mood}>{text}</Pill>
@@ -147,7 +146,7 @@ function Health({ status, link }: Pick<DashboardModel, 'status' | 'link'>) {
   );
 }
 
-/** Says that what is shown is old, since when, and what that may mean. */
+/** Reports while the supervisor does not respond: how old the data is, and what the cause may be. */
 function Lost({ model: { link, seenAt, status } }: { readonly model: DashboardModel }) {
   const [, redraw] = useState(0);
   useEffect(() => {

@@ -1,9 +1,11 @@
-// Points of a chart from samples that may have gaps. Pure.
+// Computes the points of a chart from samples that may have gaps. Draws nothing. Pure.
 
-/** Milliseconds that a chart shows, and the least that it shows while the history is young. */
+/** The time that a chart shows, milliseconds. */
 export const HOUR = 3_600_000;
+/** The time that a chart shows at least, while the history is shorter. */
 const LEAST = 120_000;
 
+/** `values[i]` was measured at `times[i]`; null: it is not known. */
 export interface Samples {
   /** Milliseconds since 1970. */
   readonly times: readonly number[];
@@ -11,8 +13,8 @@ export interface Samples {
 }
 
 /**
- * A series of the history, and the latest value, which is newer than the last sample. `series`: undefined if there is
- * none; `value`: null if it is not known.
+ * A series of the history with the current value at its end. `at`: the times of `series`; `time`: when `value` was measured, wall
+ * time in milliseconds. Without a series, or with `value` null, only the other part is returned.
  */
 export function withLatest(
   at: readonly number[],
@@ -31,7 +33,10 @@ export function beginningOf(times: readonly number[], now: number): number {
   return Math.max(now - HOUR, Math.min(times[0] ?? now, now - LEAST));
 }
 
-/** An SVG path of lines, with gaps where there is no value; and the same as closed areas. `top` is the value at the top. */
+/**
+ * The paths of a chart in SVG: lines with gaps where there is no value, and the areas below them. `top`: the value at the top;
+ * `width` and `height`: of the chart, in units of the drawing.
+ */
 export function pathsOf(
   { times, values }: Samples,
   now: number,

@@ -1,4 +1,5 @@
-// The view of one service: its state, configuration, probes, runs, resources, output and events.
+// The view of one service: its state, configuration, probes, runs, resources, output and events. Requests only the details of the
+// service; everything else is in the model.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { DetailsBody } from '../control/details.ts';
@@ -13,22 +14,23 @@ import { useModel } from './model.ts';
 import { GpuMeters } from './overview.tsx';
 import { withLatest } from './plot.ts';
 
-/** The details, requested again with each new state; null: not received yet. */
+/** The details of a service, requested again after each new state; null: not received yet. */
 function useDetails(name: string): DetailsBody | null {
   const { seenAt } = useModel();
   const [details, setDetails] = useState<DetailsBody | null>(null);
-  // `seenAt`: a new state may have brought a new run or a new result.
+  // With each new state (`seenAt`) there may be a new run or a new result.
   useEffect(() => {
     getJson<DetailsBody>(`/v1/services/${encodeURIComponent(name)}/details`)
       .then(setDetails)
       .catch((error: unknown) => {
-        // The page shows by itself that the supervisor does not respond.
+        // After other errors the old details stay: the page reports that the supervisor does not respond.
         if (error instanceof Refused) setDetails(null);
       });
   }, [name, seenAt]);
   return details?.name === name ? details : null;
 }
 
+/** The view of `#/service/NAME`. */
 export function ServiceView({ name }: { readonly name: string }) {
   const { status, events, gpus } = useModel();
   const details = useDetails(name);
@@ -88,6 +90,7 @@ function Title({ service }: { readonly service: ServiceStatus }) {
   );
 }
 
+/** Of each card that shows details. */
 interface PartProps {
   readonly details: DetailsBody;
 }
@@ -147,7 +150,7 @@ function Facts({ service, details }: { readonly service: ServiceStatus; readonly
   );
 }
 
-/** The schedule of a task, if it has one. */
+/** The facts about the schedule of a task; none if it has no schedule. */
 function scheduleOf({ schedule }: ServiceStatus): readonly (readonly [string, string])[] {
   if (schedule === null) return [];
   const { cron, every_seconds: every, time_zone: zone, next_run: next, completed, failed } = schedule;
@@ -158,7 +161,7 @@ function scheduleOf({ schedule }: ServiceStatus): readonly (readonly [string, st
   ];
 }
 
-/** An argument as a shell would need it. */
+/** An argument with the quotes that a shell needs. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
@@ -188,6 +191,7 @@ function Resources({ service: { name, usage } }: { readonly service: ServiceStat
   );
 }
 
+/** How the results of runs and probes are drawn. */
 const RESULTS: Readonly<Record<string, Mood>> = {
   running: 'good',
   completed: 'good',
@@ -253,7 +257,7 @@ function Runs({ details: { runs } }: PartProps) {
   return (
     <Card id="runs" title="Runs" tools={<span class="soft">the latest 20 since the supervisor was started</span>}>
       {rows.length === 0 ? (
-        <p class="soft">It has not been started.</p>
+        <p class="soft">The service has not been started.</p>
       ) : (
         <Table
           id="runs"
@@ -283,7 +287,7 @@ function Probes({ details: { probes } }: PartProps) {
   return (
     <Card id="probes" title="Probes">
       {rows.length === 0 ? (
-        <p class="soft">It has no probes: it counts as ready when it has been started.</p>
+        <p class="soft">The service has no probes: it counts as ready when its program has been started.</p>
       ) : (
         <Table id="probes" heads={['Probe', 'Target', 'Every', 'Last result', 'When', 'Answer']} rows={rows} />
       )}
