@@ -76,7 +76,8 @@ function withSupervisorMessage(next: Model, before: Model): Model {
   const now = next.status?.supervisor;
   const restarts = (now?.restarts ?? 0) - (before.status?.supervisor.restarts ?? now?.restarts ?? 0);
   if (restarts > 0) {
-    const text = `the supervisor was restarted: it ${now?.last?.reason ?? 'ended'}; the services continue to run`;
+    // Short enough for 80 columns.
+    const text = `the supervisor was restarted: it ${now?.last?.reason ?? 'ended'}; the services continue`;
     return withMessage(next, text, 'busy');
   }
   return before.awaySince === null ? next : withMessage(next, 'the supervisor responds again', 'good');
