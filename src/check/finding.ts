@@ -1,8 +1,8 @@
-// The type of the findings of `check --build` and `check --runtime`.
+// The type of the findings of `check --build` and `check --runtime`, which the command prints and `--json` has. Types only.
 
 /** The result of one check. */
 export interface PreflightFinding {
-  /** null: the whole machine. */
+  /** The name of the service; null: the finding is about the whole machine. */
   readonly service: string | null;
   readonly check:
     | 'file'
@@ -16,6 +16,7 @@ export interface PreflightFinding {
     | 'memory'
     | 'shared-memory';
   readonly verdict: 'ok' | 'doubtful' | 'wrong';
+  /** What was found, without the name of the service. */
   readonly text: string;
   /** What to do. */
   readonly help?: string;

@@ -1,5 +1,5 @@
-// Checks the programs that a plan executes: of services, probes, hooks and stop commands. `up` warns of those that a later
-// start needs and that are missing. Executes none of them.
+// Checks whether the programs of a plan exist and can be executed: those of services, probes, hooks and stop commands. `up` warns of
+// missing ones of services that start later. Executes none of them.
 import { inspectProgram } from '../linux/executable.ts';
 import { executedProgram, whyNoShell } from '../linux/launch.ts';
 import type { Plan, Probe, ServicePlan } from '../plan/plan.ts';
@@ -7,6 +7,7 @@ import type { PreflightFinding } from './finding.ts';
 
 /** A command of a service. */
 interface CommandToCheck {
+  readonly service: ServicePlan;
   /** The field of the command; null: the command of the service itself. */
   readonly field: string | null;
   readonly argv: readonly string[];
@@ -14,8 +15,10 @@ interface CommandToCheck {
   readonly installer: 'a task or hook before it' | 'the service' | null;
 }
 
-/** Whether a service waits for a task. A list of edges that several services share is searched once. */
-export function findAfterTasks({ services }: Plan): (service: ServicePlan) => boolean {
+type IsAfterTask = (service: ServicePlan) => boolean;
+
+/** Returns a function: whether a service waits for a task. A list of edges that several services share is searched once. */
+function findAfterTasks({ services }: Plan): IsAfterTask {
   const tasks = new Set(services.flatMap(({ name, type }) => (type === 'task' ? [name] : [])));
   const known = new Map<ServicePlan['edges'], boolean>();
   const leadsToTask = (edges: ServicePlan['edges']): boolean => {
@@ -27,51 +30,61 @@ export function findAfterTasks({ services }: Plan): (service: ServicePlan) => bo
 }
 
 /** The commands without which the service cannot start. */
-function commandsToStart({ argv, hooks: { beforeStart } }: ServicePlan, afterTask: boolean): readonly CommandToCheck[] {
-  const before = afterTask ? 'a task or hook before it' : null;
-  const installer = beforeStart === null ? before : 'a task or hook before it';
-  const own: CommandToCheck = { field: null, argv, installer };
-  return beforeStart === null ? [own] : [{ field: 'before_start', argv: beforeStart.argv, installer: before }, own];
+function commandsToStart(service: ServicePlan, isAfterTask: IsAfterTask): readonly CommandToCheck[] {
+  const { argv } = service;
+  const { beforeStart } = service.hooks;
+  const before = isAfterTask(service) ? 'a task or hook before it' : null;
+  if (beforeStart === null) return [{ service, field: null, argv, installer: before }];
+  return [
+    { service, field: 'before_start', argv: beforeStart.argv, installer: before },
+    { service, field: null, argv, installer: 'a task or hook before it' },
+  ];
 }
 
 /** The commands that run after the service has started. */
-function laterCommands(service: ServicePlan, afterTask: boolean): readonly CommandToCheck[] {
+function laterCommands(service: ServicePlan, isAfterTask: IsAfterTask): readonly CommandToCheck[] {
   const { argv, hooks, ready, live, stop } = service;
-  const before = commandsToStart(service, afterTask).at(-1)?.installer ?? null;
+  const before = commandsToStart(service, isAfterTask).at(-1)?.installer ?? null;
   const installer = before ?? (executedProgram(argv) === null ? 'the service' : null);
-  const drain = hooks.beforeStop !== null && 'waitFor' in hooks.beforeStop ? [hooks.beforeStop.waitFor] : [];
+  const { beforeStop } = hooks;
+  const drain = beforeStop !== null && 'waitFor' in beforeStop ? [beforeStop.waitFor] : [];
   const given = (field: string, one: readonly string[] | null | undefined) =>
-    one === null || one === undefined ? [] : [{ field, argv: one, installer }];
+    one === null || one === undefined ? [] : [{ service, field, argv: one, installer }];
   const probed = (field: string, probes: readonly Probe[]) =>
     probes.flatMap((probe) => (probe.kind === 'exec' ? given(field, probe.argv) : []));
   return [
     ...probed('ready', ready),
     ...given('after_ready', hooks.afterReady?.argv),
     ...probed('live', live),
-    ...given('before_stop', hooks.beforeStop !== null && 'argv' in hooks.beforeStop ? hooks.beforeStop.argv : null),
+    ...given('before_stop', beforeStop !== null && 'argv' in beforeStop ? beforeStop.argv : null),
     ...probed('before_stop', drain),
     ...given('stop.command', stop.argv),
     ...given('after_exit', hooks.afterExit?.argv),
   ];
 }
 
-export function allCommands(service: ServicePlan, afterTask: boolean): readonly CommandToCheck[] {
-  return [...commandsToStart(service, afterTask), ...laterCommands(service, afterTask)];
+/** All commands of the enabled services of a plan, in the order in which they are shown. */
+export function commandsOf(plan: Plan): readonly CommandToCheck[] {
+  const isAfterTask = findAfterTasks(plan);
+  return plan.services
+    .filter(({ enabled }) => enabled)
+    .flatMap((service) => [...commandsToStart(service, isAfterTask), ...laterCommands(service, isAfterTask)]);
 }
 
-export function checkCommand(plan: ServicePlan, { field, argv, installer }: CommandToCheck): PreflightFinding[] {
+/** Whether the program of a command can be executed by the user of its service; empty if the shell runs several commands. */
+export function checkCommand({ service, field, argv, installer }: CommandToCheck): PreflightFinding[] {
   const prefix = field === null ? '' : `${field}: `;
-  const about = { service: plan.name, check: 'command' } as const;
+  const about = { service: service.name, check: 'command' } as const;
   const shell = whyNoShell(argv);
   if (shell !== null)
     return [{ ...about, verdict: 'wrong', text: `${prefix}cannot execute /bin/sh: ${shell.why}`, help: shell.fix }];
   const program = executedProgram(argv);
   if (program === null) return [];
-  const found = inspectProgram(program, plan);
+  const found = inspectProgram(program, service);
   if (found.ok) return [{ ...about, verdict: 'ok', text: `${prefix}${found.path}` }];
   const missing =
     installer === null
-      ? `install it, or name it with its path; its PATH is ${plan.env.PATH ?? 'not set'}`
+      ? `install it, or name it with its path; its PATH is ${service.env.PATH ?? 'not set'}`
       : `make sure that ${installer} installs it`;
   const help = found.fix ?? missing;
   const verdict = installer === null ? 'wrong' : 'doubtful';
@@ -89,7 +102,7 @@ export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
     // A service that starts at once reports the failure itself.
     if (!service.enabled || service.edges.length + service.stageEdges.length === 0) continue;
     const { env, cwd, attributes } = service;
-    for (const one of commandsToStart(service, isAfterTask(service))) {
+    for (const one of commandsToStart(service, isAfterTask)) {
       const key = JSON.stringify([
         one.field,
         one.installer,
@@ -99,7 +112,7 @@ export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
         cwd,
         attributes.user,
       ]);
-      const found = known.get(key) ?? checkCommand(service, one);
+      const found = known.get(key) ?? checkCommand(one);
       known.set(key, found);
       for (const { verdict, text } of found)
         if (verdict === 'wrong') yield { service: service.name, text: `will fail to start: ${text}` };
@@ -108,6 +121,7 @@ export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
   }
 }
 
+/** A program that is missing; `text` says what will happen. */
 interface Missing {
   readonly service: string;
   readonly text: string;

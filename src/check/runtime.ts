@@ -1,6 +1,5 @@
 // `check --runtime`: inspects the machine for a plan: users, rights, commands, folders, ports, GPUs and their memory,
 // /dev/shm. Each check returns findings. Starts nothing, and requests nothing from a supervisor.
-
 import type { GpuReader } from '../linux/gpu-memory.ts';
 import { readProcess } from '../linux/processes.ts';
 import { whyNotEntered } from '../linux/reach.ts';
@@ -12,27 +11,24 @@ import type { GpuPlan, Plan, ServicePlan } from '../plan/plan.ts';
 import { renderSize } from '../text.ts';
 import type { PreflightFinding } from './finding.ts';
 import { checkMemory, gpuServices } from './gpus.ts';
-import { allCommands, checkCommand, findAfterTasks } from './programs.ts';
+import { checkCommand, commandsOf } from './programs.ts';
 import { judgeSharedMemory } from './shared-memory.ts';
 
-/** All findings, in the order in which they are shown. */
+/** All findings about the enabled services, in the order in which they are shown. `readGpus` is called only if one has a GPU. */
 export async function inspect(
   plan: Plan,
   readGpus: () => GpuReader,
   portOwner: PortOwner,
 ): Promise<readonly PreflightFinding[]> {
-  const running = plan.services.filter(({ enabled }) => enabled);
+  const enabled = plan.services.filter((service) => service.enabled);
   const gpus = gpuServices(plan);
-  const isAfterTask = findAfterTasks(plan);
   return [
-    ...running.flatMap(checkUser),
-    ...running.flatMap(checkRights),
-    ...checkCgroup(running),
-    ...running.flatMap((service) =>
-      allCommands(service, isAfterTask(service)).flatMap((one) => checkCommand(service, one)),
-    ),
-    ...running.flatMap(checkFolders),
-    ...running.flatMap((service) => checkPorts(service, portOwner)),
+    ...enabled.flatMap(checkUser),
+    ...enabled.flatMap(checkRights),
+    ...checkCgroup(enabled),
+    ...commandsOf(plan).flatMap(checkCommand),
+    ...enabled.flatMap(checkFolders),
+    ...enabled.flatMap((service) => checkPorts(service, portOwner)),
     ...gpus.map(({ name, gpus: { devices, shared } }): PreflightFinding => {
       const text = `${devices.length === 1 ? 'GPU' : 'GPUs'} ${devices.map(describeDevice).join(', ')}`;
       return { service: name, check: 'gpu', verdict: 'ok', text: shared ? `${text}, shared` : text };
@@ -54,7 +50,7 @@ function checkUser({ name, attributes: { user } }: ServicePlan): PreflightFindin
   return [{ service: name, check: 'user', verdict: 'wrong', text: `cannot become ${text}: ${why}`, help }];
 }
 
-/** Limits and priorities that PID 1 may not set. Those that it may set have no finding. */
+/** A finding for each limit and priority that PID 1 may not set. */
 function checkRights({ name, attributes }: ServicePlan): PreflightFinding[] {
   const { limits, nice, oomScoreAdj, cpus } = attributes;
   const refused: (readonly [field: string, why: string | null])[] = [
@@ -65,15 +61,16 @@ function checkRights({ name, attributes }: ServicePlan): PreflightFinding[] {
   ];
   return refused.flatMap(([field, why]) => {
     if (why === null) return [];
-    const help = 'ask for less, or give the container that right (`docker run --ulimit`, `--cap-add`)';
+    const help = 'write a lower value, or give the container that right (`docker run --ulimit`, `--cap-add`)';
     return [{ service: name, check: 'limit', verdict: 'wrong', text: `cannot set ${field}: ${why}`, help }];
   });
 }
 
-/** Whether the kernel can limit the memory of services. Loaded only if one has a limit. */
+/** Whether the kernel can limit the memory of services that have a `memory_limit`. */
 function checkCgroup(services: readonly ServicePlan[]): PreflightFinding[] {
   const limited = services.filter(({ attributes }) => attributes.memory !== null);
   if (limited.length === 0) return [];
+  // Loaded late: few configurations have a limit.
   const { whyNoCgroup } = require('../linux/memory-cgroup.ts') as typeof import('../linux/memory-cgroup.ts');
   const why = whyNoCgroup();
   return limited.map(({ name, attributes: { memory } }): PreflightFinding => {
@@ -82,7 +79,7 @@ function checkCgroup(services: readonly ServicePlan[]): PreflightFinding[] {
     if (why === null) return found;
     const text = `memory_limit ${size} cannot be enforced by the kernel: ${why}`;
     const help =
-      'give the container a cgroup that it may write (`podman run --systemd=always`, a privileged container); without one it is watched as `max_memory` is';
+      'give the container a cgroup that it may write (`podman run --systemd=always`, a privileged container); without one, svc-super watches the memory as for `max_memory`';
     return { ...found, verdict: 'wrong', text, help };
   });
 }
@@ -106,7 +103,7 @@ function checkFolders({ name, cwd, attributes, log }: ServicePlan): PreflightFin
   return folders;
 }
 
-/** The process that listens on a port. `service`: the running service that it belongs to; null: none, or not known. */
+/** Finds the process that listens on a port; null: none. `service`: the running service to which it belongs; null: none, or unknown. */
 type PortOwner = (port: number) => { readonly text: string; readonly service: string | null } | null;
 
 function checkPorts({ name, ports }: ServicePlan, portOwner: PortOwner): PreflightFinding[] {
@@ -125,7 +122,10 @@ function checkPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Preflig
 /** The services of this container's supervisor, as it reports them. */
 type RunningServices = readonly { readonly name: string; readonly pid: number | null }[];
 
-/** The service that a process belongs to, found by its session, which is that of one run, or by an ancestor. */
+/**
+ * The service to which a process belongs; null: none. Each run has a session of its own; a process that has left it is found by an
+ * ancestor.
+ */
 export function ownerOf(pid: number, running: RunningServices): string | null {
   const mains = new Map(running.flatMap(({ name, pid: main }) => (main === null ? [] : [[main, name] as const])));
   let at = pid;

@@ -1,5 +1,5 @@
-// `check` of the configuration itself: reads it as `up` does, and decides which errors count. With `--static` and `--build`,
-// what an image lacks while it is built is only a warning. Pure: files, variables and GPUs arrive as arguments.
+// `check` of the configuration itself: reads it as `up` does. With `--static` and `--build`, an error about something that exists only
+// where the services run becomes a warning. Pure: files, variables and GPUs arrive as arguments.
 import type { Failure, Result } from '../config/diagnostic.ts';
 import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -9,23 +9,25 @@ export type CheckKind = 'start' | 'static' | 'build' | 'runtime';
 
 type Checked = Result<Pick<Planned, 'warnings' | 'sources'>, Failure>;
 
+/** The result of a check. */
 export interface CheckedConfiguration {
   readonly result: Checked;
   /** The plan of a configuration without errors. */
   readonly plan: Plan | null;
-  /** The plan to inspect: also if GPUs are missing, or null if there are other errors. */
+  /** The plan for `--build` and `--runtime` to inspect. With `--runtime` there is one even if GPUs are missing; null: other errors. */
   readonly inspected: Plan | null;
 }
 
-/** Reads the configuration. `gpus` is used only if the machine counts: there is no GPU where an image is built. */
+/** Reads the configuration. `gpus` is not used with `--static` and `--build`: there may be no GPU where an image is built. */
 export function checkConfiguration(
   input: Omit<LoadInput, 'gpus'>,
   kind: CheckKind,
   gpus: LoadInput['gpus'],
 ): CheckedConfiguration {
-  const isForgiving = kind === 'build' || kind === 'static';
-  const loaded = loadPlan(isForgiving || gpus === undefined ? input : { ...input, gpus });
-  const result = isForgiving && input.files.stat(input.path) !== null ? downgradeAbsence(loaded, kind) : loaded;
+  const isElsewhere = kind === 'build' || kind === 'static';
+  const loaded = loadPlan(isElsewhere || gpus === undefined ? input : { ...input, gpus });
+  // A configuration that does not exist itself is an error in any case.
+  const result = isElsewhere && input.files.stat(input.path) !== null ? downgradeErrors(loaded, kind) : loaded;
   const plan = loaded.ok ? loaded.value.plan : null;
   const inspected = loaded.ok ? plan : kind === 'runtime' ? planWithoutGpus(loaded.error, input) : null;
   return { result, plan, inspected };
@@ -34,17 +36,17 @@ export function checkConfiguration(
 /** Diagnostics about what an image lacks while it is built but has when it runs: variables may enable a service. */
 const ABSENT = ['unset-variable', 'file-missing', 'file-unreadable', 'nothing-enabled', 'nothing-starts'] as const;
 
-/** The codes that are only warnings. With `--static` the machine is not the image: its users and folders say nothing. */
-const FORGIVEN: Readonly<Record<'static' | 'build', ReadonlySet<string>>> = {
+/** The codes of errors that become warnings. With `--static` this machine is not the image, and may lack its users and folders. */
+const DOWNGRADED: Readonly<Record<'static' | 'build', ReadonlySet<string>>> = {
   build: new Set(ABSENT),
   static: new Set([...ABSENT, 'unknown-user', 'no-venv']),
 };
 
 /** Turns these errors into warnings; without other errors the result is a success. */
-function downgradeAbsence(loaded: Checked, kind: keyof typeof FORGIVEN): Checked {
+function downgradeErrors(loaded: Checked, kind: keyof typeof DOWNGRADED): Checked {
   if (loaded.ok) return loaded;
   const diagnostics = loaded.error.diagnostics.map((diagnostic) =>
-    FORGIVEN[kind].has(diagnostic.code) ? { ...diagnostic, severity: 'warning' as const } : diagnostic,
+    DOWNGRADED[kind].has(diagnostic.code) ? { ...diagnostic, severity: 'warning' as const } : diagnostic,
   );
   const { sources } = loaded.error;
   return diagnostics.every(({ severity }) => severity === 'warning')
