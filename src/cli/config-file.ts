@@ -1,7 +1,8 @@
-// Finds the configuration that a command reads. Reads nothing of it.
+// Finds the files of the configuration that a command reads. Does not read them.
 import { resolve } from '../paths.ts';
 import type { CommandContext, ConfigurationFiles, GivenFlags } from './command.ts';
 
+/** Where a configuration is searched for, in this order. */
 const PLACES = ['./services.yaml', '/etc/svc-super/services.yaml', '/services.yaml'];
 
 /**
@@ -16,7 +17,7 @@ export function findConfiguration(context: CommandContext, given: readonly strin
   return path === undefined ? null : { path, more };
 }
 
-/** The same; if there is none, this is reported. */
+/** The files of the configuration, as findConfiguration() does; reports it if there is none. */
 export function requireConfiguration(context: CommandContext, given: GivenFlags): ConfigurationFiles | null {
   const found = findConfiguration(context, given.lists?.file);
   if (found === null)

@@ -1,4 +1,4 @@
-// Flags that several commands have, and the values of flags. Pure.
+// Flags that several commands have, and parsers of their values. Pure: the current time is an argument.
 import { parseDuration } from '../config/quantity.ts';
 import type { Command, Flag } from './command.ts';
 
@@ -53,7 +53,7 @@ export function flagsOf({ flags, connects }: Command): Readonly<Record<string, F
   };
 }
 
-/** Milliseconds; null: no value; a text: what to write instead. */
+/** A duration in milliseconds; null: the flag was not given; a string: what to write instead. */
 export function readDuration(value: string | boolean | undefined): number | null | string {
   if (typeof value !== 'string') return null;
   const parsed = parseDuration(value);
@@ -61,8 +61,9 @@ export function readDuration(value: string | boolean | undefined): number | null
 }
 
 /**
- * Milliseconds since 1970 of a time, or of a duration before `now`; undefined: no value; a text: what to write instead. Times
- * are those of RFC 3339; the zone may be absent.
+ * A time, or a duration before `now`, in milliseconds since 1970; undefined: the flag was not given; a string: what to write instead.
+ * Times are those of RFC 3339, https://www.rfc-editor.org/rfc/rfc3339; without a zone, a date is UTC and a date with a time is
+ * local, as in Date.parse().
  */
 export function readTime(value: string | boolean | undefined, now: number): number | undefined | string {
   if (typeof value !== 'string') return undefined;

@@ -1,4 +1,5 @@
-// What `start`, `stop` and `restart` share: each selects services, sends one request, and may wait for its result.
+// What `start`, `stop` and `restart` share: each selects services, sends one request, and may wait for its result. Decides nothing about
+// services: the core does.
 import type { StatusBody } from '../control/api.ts';
 import type { Operation } from '../core/event.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from './command.ts';
@@ -57,7 +58,7 @@ async function runOperation(
   return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
 }
 
-/** `ready: web`, and `completed: migrate` for tasks, which are never ready. */
+/** Lines such as `ready: web`, and `completed: migrate` for tasks, which are never ready. */
 async function describeReached(context: CommandContext, goal: string, services: readonly string[]): Promise<string> {
   const response = goal === 'ready' ? await callSupervisor(context, { path: '/v1/status' }) : null;
   const known = response?.ok && response.status === 200 ? (response.body as StatusBody).services : [];

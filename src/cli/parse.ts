@@ -1,4 +1,5 @@
-// Parses the flags of a command with Node's parseArgs, and words its errors. Loaded if there is something to parse.
+// Parses the flags of a command with Node's parseArgs, and rewrites its errors. Loaded only if there are flags or arguments. Prints
+// nothing.
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../config/nearest.ts';
 import type { Command, GivenFlags } from './command.ts';

@@ -1,6 +1,7 @@
-// The reference of all commands in Markdown: docs/commands.md. Not in the product. Pure.
+// Writes the reference of all commands in Markdown, docs/commands.md. Used by the tests only, and not part of the product. Pure.
 import { type Commands, describeFlags } from './help.ts';
 
+/** The whole document; `exits`: the sections after the commands. */
 export function renderReference(commands: Commands, exits: string): string {
   const parts = Object.entries(commands).map(([name, command]) => {
     const rows = describeFlags(command).map(
@@ -29,6 +30,7 @@ export function renderReference(commands: Commands, exits: string): string {
   return [head, ...parts, exits].join('\n');
 }
 
+/** The sections after the commands: exit codes, other machines, restarts. */
 export const EXIT_CODES = `## Exit codes
 
 | code | meaning |

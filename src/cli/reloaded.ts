@@ -1,7 +1,12 @@
-// The difference that a reload or `scale` applies, as text. Pure.
+// A change of the configuration, by `reload` or `scale`: the request, and the difference as text. The supervisor computes the
+// difference.
 import type { Change, ReloadAction, ScaleOutcome } from '../control/source.ts';
 import { printable } from '../text.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
+import { renderJson } from './json.ts';
+import { callSupervisor, reportNoSupervisor, reportRefusal } from './request.ts';
 
+/** The response: names of services by what happens to them. `idle`: those of `added` that do not start. */
 export interface ReloadBody {
   readonly applied: boolean;
   readonly added: readonly string[];
@@ -19,6 +24,30 @@ const ACTIONS: Readonly<Record<ReloadAction, string>> = {
   'in-place': 'takes effect without a restart',
   'next-start': 'takes effect at its next start',
 };
+
+/** Requests a change. Resolves to the difference, or to the exit code of a failure, which is reported. */
+export async function requestChange(
+  context: CommandContext,
+  path: string,
+  body: Readonly<Record<string, unknown>>,
+  { json }: GivenFlags['values'],
+): Promise<ReloadBody | number> {
+  const response = await callSupervisor(context, { method: 'POST', path, body });
+  if (!response.ok) return reportNoSupervisor(context, response);
+  if (response.status === 422) {
+    const { text, error } = response.body as { readonly text: string; readonly error: string };
+    if (json === true) context.out(renderJson(response.body));
+    context.err(`${text}svc-super: ${error}\n`);
+    return EXIT.config;
+  }
+  if (response.status !== 200) return reportRefusal(context, response.body);
+  return response.body as ReloadBody;
+}
+
+/** Prints the difference as text, or as JSON with `--json`. */
+export function printChange(context: CommandContext, difference: ReloadBody, { json }: GivenFlags['values']): void {
+  context.out(json === true ? renderJson(difference) : renderReload(difference));
+}
 
 /** For each service: the fields that change, with the old and the new value, and whether it starts, restarts or stops. */
 export function renderReload({ applied, added, idle, removed, changed, unchanged, scale }: ReloadBody): string {

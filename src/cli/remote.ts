@@ -1,12 +1,12 @@
-// `--url`, `--token` and their variables: the same commands, sent to a supervisor on another machine. Loaded only if a URL or
-// a token is given.
+// `--url`, `--token` and their variables: makes the context of a command that is sent to a supervisor on another machine. Loaded only
+// if a URL or a token is given. Sends nothing.
 import { readText } from '../config/file.ts';
 import { dialRemote, parseAddress } from '../control/remote.ts';
 import type { CommandContext, GivenFlags } from './command.ts';
 
 type Reached = { readonly ok: true; readonly context: CommandContext } | { readonly ok: false; readonly why: string };
 
-/** The context of a command whose flags or variables name a URL. */
+/** The context of a command whose flags or variables name a URL; or why they cannot be used. */
 export function reachRemote(context: CommandContext, { url, socket, token }: GivenFlags['values']): Reached {
   const { SVC_SUPER_URL = '', SVC_SUPER_TOKEN = '' } = context.environment;
   if (typeof url === 'string' && socket !== undefined)
@@ -30,7 +30,7 @@ export function reachRemote(context: CommandContext, { url, socket, token }: Giv
   // Standard input and the terminal of this process cannot be opened on another machine.
   return {
     ok: true,
-    context: Object.create(context, describe({ dial: () => dial, execStdin: null, execTerminal: null })),
+    context: Object.create(context, toDescriptors({ dial: () => dial, execStdin: null, execTerminal: null })),
   };
 }
 
@@ -40,7 +40,7 @@ function readAuthorities({ environment, files }: CommandContext): ReturnType<typ
   return SSL_CERT_FILE === '' ? null : readText(files, SSL_CERT_FILE);
 }
 
-/** Property descriptors: Object.create keeps the getters of the context that it extends. */
-function describe(values: Partial<CommandContext>): PropertyDescriptorMap {
+/** Values as property descriptors for Object.create, which keeps the getters of the context; a spread would call them. */
+function toDescriptors(values: Partial<CommandContext>): PropertyDescriptorMap {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value, enumerable: true }]));
 }

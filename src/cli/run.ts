@@ -1,11 +1,10 @@
 // Runs a command line: selects the command, parses its flags, and reports a mistake with the usage. Ends no process.
-
 import { printable } from '../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { findConfiguration } from './config-file.ts';
 import { COMMANDS, type CommandName } from './table.ts';
 
-/** Flags in the place of a command. */
+/** Flags that stand for a command if they come first. */
 const ALIASES: Readonly<Record<string, CommandName>> = {
   '-h': 'help',
   '--help': 'help',
@@ -33,11 +32,12 @@ export async function runCommand(argv: readonly string[], context: CommandContex
   return EXIT.usage;
 }
 
+/** `-f`, `-fFILE`, `--file`, `--file=FILE`. */
 const isFileFlag = (argument: string): boolean => argument.startsWith('-f') || argument.startsWith('--file');
 
 async function runWith(name: CommandName, args: readonly string[], context: CommandContext): Promise<number> {
   const command: Command = (await COMMANDS[name]()).default;
-  const plain = name === 'up' ? entrypoint(args) : args.length === 0 ? NOTHING_GIVEN : null;
+  const plain = name === 'up' ? parseEntrypoint(args) : args.length === 0 ? NOTHING_GIVEN : null;
   if (plain !== null) return execute(command, plain, context);
   const { describeMistake, parseFlags } = await import('./parse.ts');
   const given = parseFlags(command, args);
@@ -52,7 +52,7 @@ async function runWith(name: CommandName, args: readonly string[], context: Comm
   return EXIT.ok;
 }
 
-/** A command after flags of its own: it was taken for a service of `up`. */
+/** The mistake of flags before their command, which made the command a service name of `up`; null: it is another mistake. */
 function describeOrder(name: CommandName, args: readonly string[]): string | null {
   const [flag = ''] = args;
   const meant = args.find((word) => word !== 'up' && isCommand(word));
@@ -75,8 +75,8 @@ async function execute(command: Command, given: GivenFlags, context: CommandCont
 
 const NOTHING_GIVEN: GivenFlags = { values: {}, positionals: [] };
 
-/** The arguments of a typical ENTRYPOINT, none or `-f FILE`: without the parser the start is a millisecond faster. */
-function entrypoint(args: readonly string[]): GivenFlags | null {
+/** Parses the arguments of a typical ENTRYPOINT, none or `-f FILE`, without loading the parser, which takes a millisecond; null: other arguments. */
+function parseEntrypoint(args: readonly string[]): GivenFlags | null {
   if (args.length === 0) return NOTHING_GIVEN;
   const [flag, file = '', ...more] = args;
   const isFile = flag === '-f' && more.length === 0 && file !== '' && !file.startsWith('-');

@@ -5,15 +5,15 @@ import { type CommandContext, EXIT } from './command.ts';
 import { ProgressLine } from './progress.ts';
 import { query, reportNoSupervisor, reportRefusal, streamFromSupervisor } from './request.ts';
 
-/** The supervisor reports a timeout. If it does not, the client does after this time, milliseconds. */
+/** How long after the timeout the client gives up if the supervisor has not reported it, milliseconds. */
 const TIMEOUT_SLACK = 1_000;
 
 /** Characters of names in one request: its head may have 16 KiB. */
 const NAMES_IN_A_REQUEST = 8_000;
 
 /**
- * The last progress line of a wait, after its failures are printed; or an exit code if the wait was interrupted. Many names are
- * waited for in several requests, one after the other.
+ * Waits, and prints the services that failed or that are not ready at the timeout. Resolves to the last progress, or to an exit code if
+ * there is no result. `timeout`: milliseconds; null: none. Many names are waited for in several requests, one after the other.
  */
 export async function awaitServices(
   context: CommandContext,
@@ -79,13 +79,17 @@ async function awaitPart(
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   const { last } = received;
   if (last === null || last.result === 'waiting') {
+    // A supervisor ends after all services have stopped.
     if (goal === 'stopped') return EXIT.ok;
-    context.err('svc-super: the supervisor has ended meanwhile\n');
+    context.err('svc-super: the supervisor has ended before the services were ready\n');
     return EXIT.failed;
   }
   const why = last.result === 'timeout' ? last.waiting : last.failed;
-  for (const { name, state, reason } of last.result === 'reached' ? [] : why) {
-    context.err(`svc-super: ${printable(`${name} is ${state}${reason === null ? '' : `: ${reason}`}`)}\n`);
-  }
+  for (const service of last.result === 'reached' ? [] : why) context.err(`svc-super: ${describeState(service)}\n`);
   return last;
+}
+
+/** `web is failed: exited with code 1`. */
+export function describeState({ name, state, reason }: Progress['failed'][number]): string {
+  return printable(`${name} is ${state}${reason === null ? '' : `: ${reason}`}`);
 }

@@ -213,7 +213,10 @@ const SCALE: Route = {
     if (result.ok) return { status: 200, body: { applied: dry_run !== true, ...result } };
     const { diagnostics, text, isOther } = result;
     if (isOther) return refuse(409, text);
-    return { status: 422, body: { error: `${key} cannot have ${replicas} replicas`, diagnostics, text } };
+    return {
+      status: 422,
+      body: { error: `${key} cannot have ${replicas} replicas: nothing was changed`, diagnostics, text },
+    };
   },
 };
 

@@ -1,5 +1,4 @@
 // `check`: finds every mistake in the configuration, and on request inspects the machine too. Starts nothing.
-
 import type { PreflightFinding } from '../../check/finding.ts';
 import type { CheckKind } from '../../check/static.ts';
 import { render, renderDiagnostics, toJson } from '../../config/diagnostic.ts';
@@ -57,7 +56,7 @@ async function check(context: CommandContext, flags: GivenFlags): Promise<number
   const isNamed = flags.lists?.file !== undefined || positionals.length === 0;
   const found = isNamed ? requireConfiguration(context, flags) : null;
   if (isNamed && found === null) return EXIT.config;
-  // Each argument is a configuration of its own: a hook for commits names them. The code of the first one that is wrong counts.
+  // Each argument is a configuration of its own: a commit hook passes all changed files. The exit code is that of the first invalid one.
   const each = positionals.map((path) => ({ path: resolve(context.cwd, path), more: [] }));
   let code: number = EXIT.ok;
   const profiles = flags.lists?.profile ?? [];
@@ -82,7 +81,7 @@ async function checkFile(
     ...(inspected === null ? [] : await inspect(context, inspected, kind)),
   ];
   const ok = result.ok && findings.every(({ verdict }) => verdict !== 'wrong');
-  const resolved = isResolved === true && result.ok ? await writeConfiguration(context, files) : null;
+  const resolved = isResolved === true && result.ok ? await renderResolved(context, files) : null;
   const { path } = files;
   if (json === true) {
     const { sources } = result.ok ? result.value : result.error;
@@ -106,8 +105,8 @@ async function checkFile(
   return EXIT.ok;
 }
 
-/** The text of a configuration without errors. */
-async function writeConfiguration(context: CommandContext, { path, more }: ConfigurationFiles): Promise<string | null> {
+/** The configuration of all files as the text of one; null: it cannot be read. */
+async function renderResolved(context: CommandContext, { path, more }: ConfigurationFiles): Promise<string | null> {
   const { environment, files } = context;
   const [{ loadDraft }, { writeResolved }, { nameOf }] = await Promise.all([
     import('../../config/load.ts'),
@@ -124,7 +123,7 @@ async function inspect(context: CommandContext, plan: Plan, kind: CheckKind): Pr
   return kind === 'runtime' ? context.inspect(plan, await runningServices(context, plan)) : [];
 }
 
-/** The services of this container's supervisor: a port that one of them holds is not taken by a foreign process. */
+/** The services of this container's supervisor, so that a port which one of them holds is not reported as taken by another process. */
 async function runningServices(context: CommandContext, { services }: Plan): Promise<StatusBody['services']> {
   if (services.every(({ ports }) => ports.length === 0)) return [];
   const { callSupervisor } = await import('../request.ts');
@@ -132,6 +131,7 @@ async function runningServices(context: CommandContext, { services }: Plan): Pro
   return response.ok && response.status === 200 ? (response.body as StatusBody).services : [];
 }
 
+/** The end of the line about a valid configuration: how many services are enabled. */
 function countServices({ services }: Plan): string {
   const enabled = services.filter((service) => service.enabled);
   const count = enabled.length;

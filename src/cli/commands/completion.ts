@@ -49,7 +49,7 @@ type Requested = (typeof REQUESTED)[number];
 
 const isRequested = (word: unknown): word is Requested => REQUESTED.some((name) => name === word);
 
-/** The names of one service. */
+/** What one service is called in each list of names. */
 type Names = Readonly<Record<Requested, readonly string[]>>;
 
 /**
@@ -85,6 +85,7 @@ async function readConfigured(context: CommandContext): Promise<readonly Names[]
   }));
 }
 
+/** The script for a shell. */
 export function renderCompletion(shell: Shell, commands: Commands): string {
   return { bash, zsh, fish }[shell](commands);
 }
@@ -104,18 +105,20 @@ function argumentsOf({ completes }: Command): { readonly first?: Completion; rea
   return typeof completes === 'object' && 'first' in completes ? completes : { first: completes, rest: completes };
 }
 
-/** The flags of a command that take a value: each as it is written, and its completion. */
-function valueFlags(command: Command): readonly (readonly [names: readonly string[], what: Completion | undefined])[] {
+/** A flag in its long form and, if it has one, its short form. */
+const formsOf = (name: string, short: string | undefined): readonly string[] =>
+  short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`];
+
+/** The flags of a command that take a value: the forms of each, and the completion of the value. */
+function valueFlags(command: Command): readonly (readonly [forms: readonly string[], what: Completion | undefined])[] {
   return Object.entries(flagsOf(command)).flatMap(([name, { type, short, completes }]) =>
-    type === 'boolean' ? [] : [[[`--${name}`, ...(short === undefined ? [] : [`-${short}`])], completes] as const],
+    type === 'boolean' ? [] : [[formsOf(name, short), completes] as const],
   );
 }
 
-function writtenFlags(command: Command): string[] {
-  return Object.entries(flagsOf(command)).flatMap(([name, { short }]) => [
-    `--${name}`,
-    ...(short === undefined ? [] : [`-${short}`]),
-  ]);
+/** All flags of a command in all forms. */
+function allFlags(command: Command): readonly string[] {
+  return Object.entries(flagsOf(command)).flatMap(([name, { short }]) => formsOf(name, short));
 }
 
 function bash(commands: Commands): string {
@@ -132,7 +135,7 @@ function bash(commands: Commands): string {
   const valued = [...values].map(([action, places]) => `    ${places.join('|')})\n      ${action} ;;`);
   const cases = Object.entries(commands).map(([name, command]) => {
     const { first, rest } = argumentsOf(command);
-    const flags = `words="${writtenFlags(command).join(' ')}"`;
+    const flags = `words="${allFlags(command).join(' ')}"`;
     if (first === undefined) return `        ${name}) ${flags} ;;`;
     if (first === rest) return `        ${name}) ${flags}; ${assign(first)} ;;`;
     return `        ${name}) ${flags}; if [ -n "$first" ]; then ${assign(first)}; else ${assign(rest)}; fi ;;`;

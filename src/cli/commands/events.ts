@@ -1,11 +1,11 @@
-// `events`: the latest events of the supervisor, and those that follow.
+// `events`: prints the latest events of the supervisor, and with -f the next ones.
 import type { JournalEntry } from '../../control/journal.ts';
 import { printable } from '../../text.ts';
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
 import { EventCursor } from '../following.ts';
 import { renderJson } from '../json.ts';
 import { query, reportUsage, streamFromSupervisor } from '../request.ts';
-import { FOLLOW_FLAG, finishStream, LINES_FLAG } from '../stream.ts';
+import { FOLLOW_FLAG, finishStream, LINES_FLAG, LINES_MISTAKE, readLines } from '../stream.ts';
 
 const USAGE = 'svc-super events [-f] [-n N] [--json]';
 
@@ -23,10 +23,10 @@ export default {
 } satisfies Command;
 
 async function showEvents(context: CommandContext, { values }: GivenFlags): Promise<number> {
-  const count = values.lines;
-  if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', USAGE);
-  const follow = values.follow === true ? 1 : undefined;
-  const lines = typeof count === 'string' ? count : undefined;
+  const lines = readLines(values);
+  if (lines === null) return reportUsage(context, LINES_MISTAKE, USAGE);
+  const isFollowing = values.follow === true;
+  const follow = isFollowing ? 1 : undefined;
   const cursor = new EventCursor();
   const take = (value: unknown) => {
     const entry = value as JournalEntry;
@@ -38,11 +38,12 @@ async function showEvents(context: CommandContext, { values }: GivenFlags): Prom
   const resume = () => ({
     path: `/v1/events${query(cursor.last === null ? { lines, follow } : { after: cursor.last, follow })}`,
   });
-  const kind = values.follow === true ? 'follow' : 'finite';
+  const kind = isFollowing ? 'follow' : 'finite';
   const streamed = await streamFromSupervisor(context, resume(), { take, resume, kind }, 'the events continue');
-  return finishStream(context, streamed, follow === 1);
+  return finishStream(context, streamed, isFollowing);
 }
 
+/** The SGR codes of levels that are coloured. */
 const LEVELS: Readonly<Record<string, number>> = { warn: 33, error: 31 };
 
 function renderEvent({ time, level, service, event, text }: JournalEntry, colour: boolean): string {

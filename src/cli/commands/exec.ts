@@ -1,7 +1,8 @@
-// `exec`: runs a command with the environment, user and folder of a service, and passes its output and exit code on.
-import { runBeside } from '../beside.ts';
+// `exec`: runs a command with the environment, user and folder of a service, prints its output and exits with its code.
+
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
 import { reportUsage } from '../request.ts';
+import { runInService } from '../run-in-service.ts';
 
 const USAGE = 'svc-super exec NAME -- CMD [ARG...]';
 
@@ -19,5 +20,5 @@ async function runCommand(context: CommandContext, { positionals }: GivenFlags):
   const [service, ...argv] = positionals;
   if (service === undefined || argv.length === 0)
     return reportUsage(context, 'exec needs a service name and a command', USAGE);
-  return runBeside(context, service, argv);
+  return runInService(context, service, argv);
 }

@@ -1,4 +1,4 @@
-// `init`: the help of the command. The native program executes it.
+// `init`: only the help of the command. The native program executes `init` itself, and never runs this file for it.
 import { type Command, EXIT } from '../command.ts';
 
 export default {
@@ -6,5 +6,6 @@ export default {
   usage: 'svc-super init [OPTION...] [--] CMD [ARG...]',
   example: 'ENTRYPOINT ["svc-super", "init", "--", "nginx", "-g", "daemon off;"]',
   flags: {},
+  // Not reached.
   run: () => EXIT.bug,
 } satisfies Command;

@@ -1,10 +1,10 @@
-// `logs`: the latest output of services, and what follows.
+// `logs`: prints the latest output of services, and with -f the next lines.
 import type { GapJson, LogLineJson } from '../../control/follow.ts';
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
 import { readTime } from '../flags.ts';
 import { LogCursor } from '../following.ts';
 import { query, reportUsage, streamFromSupervisor } from '../request.ts';
-import { FOLLOW_FLAG, finishStream, LINES_FLAG } from '../stream.ts';
+import { FOLLOW_FLAG, finishStream, LINES_FLAG, LINES_MISTAKE, readLines } from '../stream.ts';
 
 const USAGE = 'svc-super logs [NAME...] [-f] [-n N] [--since T] [--until T] [--grep PATTERN] [--time] [--json]';
 
@@ -35,8 +35,8 @@ export default {
 } satisfies Command;
 
 async function showLogs(context: CommandContext, { values, positionals }: GivenFlags): Promise<number> {
-  const count = values.lines;
-  if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', USAGE);
+  const count = readLines(values);
+  if (count === null) return reportUsage(context, LINES_MISTAKE, USAGE);
   const [since, until] = [readTime(values.since, context.wall()), readTime(values.until, context.wall())];
   if (typeof since === 'string') return reportUsage(context, `--since: ${since}`, USAGE);
   if (typeof until === 'string') return reportUsage(context, `--until: ${until}`, USAGE);
@@ -45,7 +45,7 @@ async function showLogs(context: CommandContext, { values, positionals }: GivenF
   const grep = typeof values.grep === 'string' ? values.grep : undefined;
   const pathOf = (lines: string | undefined, from: number | undefined) =>
     `/v1/logs${query({ service: positionals, lines, since: from, until, grep, follow: follow ? 1 : undefined })}`;
-  const path = pathOf(typeof count === 'string' ? count : undefined, since);
+  const path = pathOf(count, since);
   const cursor = new LogCursor(follow ? context.wall() : (since ?? 0));
   // The only name, unless it is a glob or the name of a service with replicas; its lines need no prefix.
   const alone = positionals.length === 1 ? positionals[0] : undefined;
@@ -73,13 +73,15 @@ async function showLogs(context: CommandContext, { values, positionals }: GivenF
   return finishStream(context, streamed, follow);
 }
 
-/** Time in which a successor sends its stored lines, milliseconds. */
+/** After a reconnection, lines that arrive within this time may be stored ones, which are known already. Milliseconds. */
 const REPLAY_TIME = 1_000;
+/** The end of the message after a reconnection. */
 const LOGS_CONTINUE = 'the log continues, and lines of the last second before may be missing';
 
 /** The same colours as in the supervisor's output. */
 const COLOURS = [36, 33, 35, 32, 34, 96, 93, 95, 92, 94];
 
+/** The prefixes of lines: the name of the service, in a colour of its own. As wide as the longest name so far. */
 class NamePrefixes {
   readonly #seen: string[] = [];
   readonly #colour: boolean;

@@ -1,9 +1,7 @@
 // `reload`: applies what has changed in the configuration, or only shows it.
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
-import { renderJson } from '../json.ts';
-import { type ReloadBody, renderReload } from '../reloaded.ts';
-import { callSupervisor, reportNoSupervisor, reportRefusal } from '../request.ts';
+import { printChange, requestChange } from '../reloaded.ts';
 
 export default {
   summary:
@@ -20,15 +18,8 @@ export default {
 
 async function requestReload(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const body = { dry_run: values['dry-run'] === true };
-  const response = await callSupervisor(context, { method: 'POST', path: '/v1/reload', body });
-  if (!response.ok) return reportNoSupervisor(context, response);
-  if (response.status === 422) {
-    const { text } = response.body as { text: string };
-    if (values.json === true) context.out(renderJson(response.body));
-    context.err(`${text}svc-super: nothing was changed\n`);
-    return EXIT.config;
-  }
-  if (response.status !== 200) return reportRefusal(context, response.body);
-  context.out(values.json === true ? renderJson(response.body) : renderReload(response.body as ReloadBody));
+  const outcome = await requestChange(context, '/v1/reload', body, values);
+  if (typeof outcome === 'number') return outcome;
+  printChange(context, outcome, values);
   return EXIT.ok;
 }

@@ -1,9 +1,8 @@
 // `scale`: changes the number of replicas of services while they run.
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
-import { renderJson } from '../json.ts';
-import { type ReloadBody, renderReload } from '../reloaded.ts';
-import { callSupervisor, reportNoSupervisor, reportRefusal, reportUsage } from '../request.ts';
+import { printChange, type ReloadBody, requestChange } from '../reloaded.ts';
+import { reportUsage } from '../request.ts';
 import { awaitServices } from '../waiting.ts';
 
 const USAGE = 'svc-super scale NAME=N... [--dry-run] [--wait] [--json]';
@@ -22,6 +21,7 @@ export default {
   run: scale,
 } satisfies Command;
 
+/** `NAME=N`. */
 interface Wanted {
   readonly name: string;
   readonly replicas: number;
@@ -40,16 +40,16 @@ async function scale(context: CommandContext, { values, positionals }: GivenFlag
     wanted.push({ name, replicas: Number(found[2]) });
   }
   const isDry = values['dry-run'] === true;
-  // One that is refused leaves the others as they are: of several, each is tried first.
+  // If one number is refused, none must be changed: of several, each is tried first.
   for (const one of wanted.length > 1 && !isDry ? wanted : []) {
-    const outcome = await scaleOne(context, one, true, values);
+    const outcome = await scaleOne(context, one, { isDry: true }, values);
     if (typeof outcome === 'number') return outcome;
   }
   const added: string[] = [];
   for (const one of wanted) {
-    const outcome = await scaleOne(context, one, isDry, values);
+    const outcome = await scaleOne(context, one, { isDry }, values);
     if (typeof outcome === 'number') return outcome;
-    context.out(values.json === true ? renderJson(outcome) : renderReload(outcome));
+    printChange(context, outcome, values);
     added.push(...outcome.added);
   }
   if (values.wait !== true || isDry || added.length === 0) return EXIT.ok;
@@ -60,22 +60,13 @@ async function scale(context: CommandContext, { values, positionals }: GivenFlag
 }
 
 /** Sends one request; returns the difference, or the exit code of a refusal, which is reported. */
-async function scaleOne(
+function scaleOne(
   context: CommandContext,
   { name, replicas }: Wanted,
-  isDry: boolean,
+  { isDry }: { readonly isDry: boolean },
   values: GivenFlags['values'],
 ): Promise<ReloadBody | number> {
   const body = { replicas, dry_run: isDry };
   const path = `/v1/services/${encodeURIComponent(name)}/scale`;
-  const response = await callSupervisor(context, { method: 'POST', path, body });
-  if (!response.ok) return reportNoSupervisor(context, response);
-  if (response.status === 422) {
-    const { error, text } = response.body as { error: string; text: string };
-    if (values.json === true) context.out(renderJson(response.body));
-    context.err(`${text}svc-super: ${error}: nothing was changed\n`);
-    return EXIT.config;
-  }
-  if (response.status !== 200) return reportRefusal(context, response.body);
-  return response.body as ReloadBody;
+  return requestChange(context, path, body, values);
 }

@@ -1,4 +1,4 @@
-// `schema`: the JSON Schema of services.yaml, for editors.
+// `schema`: prints the JSON Schema of services.yaml, for editors. Reads no configuration.
 import { type Command, EXIT } from '../command.ts';
 
 export default {

@@ -1,13 +1,15 @@
-// `shell`: an interactive shell with the environment, user and folder of a service. The same as `exec` with the best shell that the image has.
-import { runBeside } from '../beside.ts';
+// `shell`: an interactive shell with the environment, user and folder of a service: `exec` with bash, or with sh if the image has no
+// bash.
+
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
 import { reportUsage } from '../request.ts';
+import { runInService } from '../run-in-service.ts';
 
 const USAGE = 'svc-super shell NAME';
 
 /**
- * bash if the PATH of the service has it, else sh. Not a login shell: /etc/profile would replace the PATH of the service.
- * SHELL is what editors, tmux and psql start.
+ * Becomes bash if it is in the PATH of the service, else sh. No login shell: /etc/profile would replace the PATH of the service.
+ * SHELL is set because editors, tmux and psql start that program as a shell.
  */
 const FIND_SHELL = 'SHELL=$(command -v bash) || SHELL=/bin/sh; export SHELL; exec "$SHELL"';
 
@@ -26,5 +28,5 @@ async function openShell(context: CommandContext, { positionals }: GivenFlags): 
   if (service === undefined) return reportUsage(context, 'shell needs a service name', USAGE);
   if (others.length > 0)
     return reportUsage(context, 'shell takes one service name; run a command with `svc-super exec NAME -- CMD`', USAGE);
-  return runBeside(context, service, ['/bin/sh', '-c', FIND_SHELL]);
+  return runInService(context, service, ['/bin/sh', '-c', FIND_SHELL]);
 }

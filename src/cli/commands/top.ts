@@ -1,5 +1,5 @@
-// `top`: all services on the whole screen, with their logs, and start, stop and restart by a key. Only decides whether the terminal
-// can show it; cli/top/ does the rest.
+// `top`: shows all services on the whole screen, with their logs; keys start, stop and restart them. Decides only whether the terminal
+// is able to show that; cli/top/ does the rest.
 import { type Command, type CommandContext, EXIT } from '../command.ts';
 
 export default {
@@ -22,7 +22,7 @@ async function showTop(context: CommandContext): Promise<number> {
   return runTop(context, terminal);
 }
 
-/** Why it cannot use the whole screen; null if it can. */
+/** Why `top` cannot use the whole screen; null: it can. */
 function whyUnable({ terminal, environment, hasInputTerminal }: CommandContext): string | null {
   if (terminal.out === null || !hasInputTerminal)
     return 'needs a terminal for its input and output: `docker exec -it`, `kubectl exec -it`, `ssh -t`';

@@ -1,4 +1,4 @@
-// `version`: the release, and how it was built.
+// `version`: prints the release, and how it was built.
 import { type Command, EXIT } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';

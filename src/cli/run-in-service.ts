@@ -1,19 +1,15 @@
-// Runs a command with the environment, user and folder of a service, for `exec` and `shell`: requests it, and passes its output and
-// exit code on. On a terminal, the native program has opened a second terminal for the command (`execTerminal`).
+// Runs a command with the environment, user and folder of a service, for `exec` and `shell`: requests that, prints the output, and
+// returns the exit code. Opens no terminal: the native program has opened one for the command (`execTerminal`).
 import { printable } from '../text.ts';
 import { type CommandContext, EXIT } from './command.ts';
 import { reportNoSupervisor, reportRefusal, streamFromSupervisor } from './request.ts';
 
-/** Resolves to the exit code of the command. */
-export async function runBeside(context: CommandContext, service: string, argv: readonly string[]): Promise<number> {
+/** Resolves to the exit code of the command, or to that of a failure, which is reported. */
+export async function runInService(context: CommandContext, service: string, argv: readonly string[]): Promise<number> {
   const path = `/v1/services/${encodeURIComponent(service)}/exec`;
   const { execTerminal: terminal, execStdin: stdin, pidNamespace: namespace, environment } = context;
-  const streams =
-    terminal !== null
-      ? { terminal, namespace, term: environment.TERM ?? 'dumb' }
-      : stdin !== null
-        ? { stdin, namespace }
-        : {};
+  const onTerminal = terminal === null ? null : { terminal, namespace, term: environment.TERM ?? 'dumb' };
+  const streams = onTerminal ?? (stdin === null ? {} : { stdin, namespace });
   let code: number | null = null;
   const take = (value: unknown) => {
     const line = value as { stream: 'stdout' | 'stderr'; data: string } | { exit: number; error?: string };
