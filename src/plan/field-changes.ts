@@ -3,7 +3,7 @@
 import { formatDuration } from '../config/quantity.ts';
 import { FIELD_NAMES, readField, type ServiceField } from './difference.ts';
 import type { Edge, ServicePlan } from './plan.ts';
-import { hidePasswords, isSecretName } from './secrets.ts';
+import { hideInArguments, hidePasswords, isSecretName } from './secrets.ts';
 
 /** `field` is a path such as `stop.timeout`. null: there is no value. */
 export interface FieldChange {
@@ -23,6 +23,12 @@ const HIDDEN = '***';
 /** The path of a header of a probe within `ready` and `live`: `0.headers.Authorization`. Any header may be a secret. */
 const HEADER = /^\d+\.headers\./;
 
+/** The value of one path. `text` is compared, and `shown` has no secrets. */
+interface Value {
+  readonly text: string;
+  readonly shown: string;
+}
+
 /** The differences of one service. `fields`: the fields that differ (`Difference.changed`). The order of the result is not defined. */
 export function fieldChanges(
   before: ServicePlan,
@@ -31,17 +37,16 @@ export function fieldChanges(
 ): readonly FieldChange[] {
   return fields.flatMap((field): readonly FieldChange[] => {
     const name = FIELD_NAMES[field];
-    const [from, to] = [before, after].map((plan) => flatten(field, plan));
-    const paths = new Set([...(from?.keys() ?? []), ...(to?.keys() ?? [])]);
-    return [...paths]
-      .map((path) => ({
-        field: path === '' ? name : `${name}.${path}`,
-        from: from?.get(path) ?? null,
-        to: to?.get(path) ?? null,
-        isHidden: field === 'env' ? isSecret(path, before, after) : HEADER.test(path),
-      }))
-      .filter((change) => change.from !== change.to)
-      .map(({ isHidden, ...change }) => (isHidden ? hide(change) : shorten(change)));
+    const [old, now] = [flatten(field, before), flatten(field, after)];
+    const paths = [...new Set([...old.keys(), ...now.keys()])];
+    return paths
+      .filter((path) => old.get(path)?.text !== now.get(path)?.text)
+      .map((path) => {
+        const isHidden = field === 'env' ? isSecret(path, before, after) : HEADER.test(path);
+        const show = (value: Value | undefined) =>
+          value === undefined ? null : isHidden ? HIDDEN : shorten(value.shown);
+        return { field: path === '' ? name : `${name}.${path}`, from: show(old.get(path)), to: show(now.get(path)) };
+      });
   });
 }
 
@@ -49,38 +54,35 @@ function isSecret(name: string, before: ServicePlan, after: ServicePlan): boolea
   return isSecretName(name) || before.secrets.includes(name) || after.secrets.includes(name);
 }
 
-function hide({ field, from, to }: FieldChange): FieldChange {
-  return { field, from: from === null ? null : HIDDEN, to: to === null ? null : HIDDEN };
+function shorten(text: string): string {
+  return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text;
 }
 
-function shorten({ field, from, to }: FieldChange): FieldChange {
-  const cut = (value: string | null): string | null => {
-    const shown = value === null ? null : hidePasswords(value);
-    return shown !== null && shown.length > LONGEST ? `${shown.slice(0, LONGEST - 1)}…` : shown;
-  };
-  return { field, from: cut(from), to: cut(to) };
+function toValue(text: string): Value {
+  return { text, shown: hidePasswords(text) };
 }
 
 /** The values of a field by their paths within it; '' is the field itself. */
-function flatten(field: ServiceField, plan: ServicePlan): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  if (field === 'argv') found.set('', commandText(plan.argv));
-  else if (field === 'edges') for (const edge of plan.edges) found.set(edge.on, conditionText(edge));
+function flatten(field: ServiceField, plan: ServicePlan): ReadonlyMap<string, Value> {
+  const found = new Map<string, Value>();
+  if (field === 'argv') found.set('', commandValue(plan.argv));
+  else if (field === 'edges') for (const edge of plan.edges) found.set(edge.on, toValue(conditionText(edge)));
   // Their values come from `env`.
   else if (field !== 'secrets' && field !== 'envRecipe') collect('', field, readField(plan, field), found);
   return found;
 }
 
-function collect(path: string, key: string, value: unknown, found: Map<string, string>): void {
+/** Adds `value` and everything in it to `found`. `key`: the last part of `path` as the plan has it. */
+function collect(path: string, key: string, value: unknown, found: Map<string, Value>): void {
   if (value === null || value === undefined) return;
   if (typeof value === 'object' && !(Array.isArray(value) && value.every((one) => typeof one !== 'object'))) {
     for (const [name, inner] of Object.entries(value))
       collect(path === '' ? snake(name) : `${path}.${snake(name)}`, name, inner, found);
     return;
   }
-  if (Array.isArray(value)) found.set(path, key === 'argv' ? commandText(value) : JSON.stringify(value));
-  else if (typeof value === 'number' && DURATIONS.has(key)) found.set(path, formatDuration(value));
-  else found.set(path, String(value));
+  if (Array.isArray(value)) found.set(path, key === 'argv' ? commandValue(value) : toValue(JSON.stringify(value)));
+  else if (typeof value === 'number' && DURATIONS.has(key)) found.set(path, toValue(formatDuration(value)));
+  else found.set(path, toValue(String(value)));
 }
 
 /** `start_interval` for `startInterval`. Leaves other names as they are: variables, signals, services. */
@@ -91,10 +93,11 @@ function snake(name: string): string {
 }
 
 /** The text of a command that `/bin/sh -c` runs; any other command as a list. */
-function commandText(argv: readonly string[]): string {
+function commandValue(argv: readonly string[]): Value {
   const [shell, flag, text = '', ...rest] = argv;
   const isText = shell === '/bin/sh' && flag === '-c' && rest.length === 0;
-  return isText ? text.replace(/^exec /, '') : JSON.stringify(argv);
+  if (isText) return toValue(text.replace(/^exec /, ''));
+  return { text: JSON.stringify(argv), shown: JSON.stringify(hideInArguments(argv)) };
 }
 
 function conditionText({ condition, restarts, choice }: Edge): string {

@@ -1,4 +1,4 @@
-// What is not shown of a plan: values that are probably secret. Pure.
+// Recognizes values that are probably secret, and replaces them in texts that are shown. Never changes what a service gets. Pure.
 
 /** Names of variables whose values are probably secret. `PWD` alone is the working folder. */
 const SECRET_NAME = /TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH|_PWD/i;
@@ -6,22 +6,23 @@ const SECRET_NAME = /TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH|_PWD/i;
 const PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)[^\s@/]+@/gi;
 /** A token in place of the user of a web address: `https://token@host`. */
 const TOKEN_AS_USER = /(\bhttps?:\/\/)[^\s:/@?#]+@/gi;
-/** Names of options and fields, whole ones: `--max-tokens` and `--tokenizer` have no secret. */
+/** Names of options and fields. They must match as a whole: `--max-tokens` and `--tokenizer` are no secrets. */
 const FIELD = '(?:(?<![A-Za-z])(?:token|secret|pwd|(?:api|access|secret)[-_]?key|credentials?)|password|passwd)';
 /** A field with its value: `--api-key=x`, `?token=x`, `"password": "x"`. */
 const FIELD_VALUE = new RegExp(`(${FIELD}["']?(?:=|:\\s?)["']?)[^\\s"'&,;}]+`, 'gi');
 const OPTION = new RegExp(`^--?.*${FIELD}$`, 'i');
 
+/** Whether the variable of this name probably has a secret value. */
 export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** A text without the passwords of addresses and the values of fields such as `token=` in it. */
+/** A text in which the passwords of addresses and the values of fields such as `token=` are replaced by `***`. */
 export function hidePasswords(text: string): string {
   return text.replace(PASSWORD, '$1***@').replace(TOKEN_AS_USER, '$1***@').replace(FIELD_VALUE, '$1***');
 }
 
-/** The same for the arguments of a command: also of `--api-key VALUE`. */
+/** Arguments of a command as `hidePasswords` shows them; in addition, the value of `--api-key VALUE` is replaced. */
 export function hideInArguments(argv: readonly string[]): readonly string[] {
   return argv.map((argument, at) => (OPTION.test(argv[at - 1] ?? '') ? '***' : hidePasswords(argument)));
 }

@@ -40,6 +40,18 @@ test.each<[string, string[], string[], string[]]>([
   expect(changesOf(before, after).toSorted()).toEqual(expected.toSorted());
 });
 
+test('a value that differs only in its secret is reported, without the secret', () => {
+  const [from, to] = ['command: [run, --api-key, one]', 'command: [run, --api-key, two]'].map(
+    (line) => planOf(oneService(line)).services[0],
+  );
+  if (from === undefined || to === undefined) throw new Error('no plan');
+  const shown = '["run","--api-key","***"]';
+  expect(fieldChanges(from, to, ['argv'])).toEqual([{ field: 'command', from: shown, to: shown }]);
+  expect(changesOf(['env: { DB: "postgres://me:a@db/x" }'], ['env: { DB: "postgres://me:b@db/x" }'])).toEqual([
+    'env.DB: postgres://me:***@db/x -> postgres://me:***@db/x',
+  ]);
+});
+
 test('a text command is shown as it was written, and a list as a list', () => {
   const [from, to] = ['command: run --fast', 'command: [run, "a b"]'].map(
     (line) => planOf(oneService(line)).services[0],
