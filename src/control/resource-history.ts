@@ -13,7 +13,10 @@ const SAMPLED_AFTER_REQUEST = 600_000;
 /** GPUs are queried only this long after a request, because a query starts a program. */
 const GPUS_AFTER_REQUEST = 120_000;
 
-/** The pause after a sample is at least this many times the sample's duration, so that sampling takes at most 0.2 % of a processor. */
+/**
+ * The pause after a sample is at least this many times the sample's duration, so that sampling takes at most 0.2 % of a
+ * processor.
+ */
 const PAUSE_FACTOR = 500;
 /** The longest such pause, milliseconds. */
 const LONGEST_PAUSE = 300_000;

@@ -1,5 +1,5 @@
-// The latest runs of each service: when each began and ended, and how. Made from the notices of the core; no decision depends on it.
-// The time is an argument. Not part of the checkpoint: a new supervisor begins with an empty log.
+// The latest runs of each service: when each began and ended, and how. Made from the notices of the core; no decision depends on
+// it. The time is an argument. Not part of the checkpoint: a new supervisor begins with an empty log.
 import type { Notice } from '../core/notice.ts';
 import type { Ended } from '../core/run.ts';
 import { renderEnd } from '../messages/ends.ts';
@@ -35,7 +35,9 @@ export class RunLog {
     return this.#runs.get(service) ?? [];
   }
 
-  /** Records what a notice reports about a run; ignores other notices. `run`: the latest run of the service; `wall`: milliseconds. */
+  /**
+   * Records what a notice reports about a run; ignores other notices. `run`: the latest run of the service; `wall`: milliseconds.
+   */
   note(service: string, run: number, notice: Notice, wall: number): void {
     switch (notice.event) {
       case 'started':

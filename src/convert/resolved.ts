@@ -31,7 +31,9 @@ export interface ResolvedInput {
 /** What stays the same while one text is printed. */
 interface Printing {
   readonly source: Source;
-  /** Scalars with variables, and their texts with the variables replaced. `value`: the text is read as YAML reads a plain scalar. */
+  /**
+   * Scalars with variables, and their texts with the variables replaced. `value`: the text is read as YAML reads a plain scalar.
+   */
   readonly filled: ReadonlyMap<Node, { readonly text: string; readonly as: 'text' | 'value' }>;
   /** Scalars that are paths. */
   readonly paths: ReadonlySet<Node>;

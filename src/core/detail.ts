@@ -37,7 +37,9 @@ export interface Lapse {
   readonly detail: ProbeDetail;
 }
 
-/** The GPUs whose memory a run waits for, in bytes. `wanted`: what must be free; `usual`: what was in use before the previous run. */
+/**
+ * The GPUs whose memory a run waits for, in bytes. `wanted`: what must be free; `usual`: what was in use before the previous run.
+ */
 export type Shortage = readonly (
   | { readonly kind: 'free'; readonly device: string; readonly free: number; readonly wanted: number }
   | { readonly kind: 'used'; readonly device: string; readonly used: number; readonly usual: number }

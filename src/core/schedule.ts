@@ -86,7 +86,9 @@ export function resetSchedule(schedule: Schedule): Schedule {
   return { ...schedule, next: null, checkAt: null, isReading: false, isQueued: false };
 }
 
-/** Begins an interval at the start of a run; without effect for a task with `schedule`. `run`: its number; `seed`: for the jitter. */
+/**
+ * Begins an interval at the start of a run; without effect for a task with `schedule`. `run`: its number; `seed`: for the jitter.
+ */
 export function armInterval(plan: SchedulePlan, schedule: Schedule, run: number, now: Millis, seed: number): Schedule {
   if (plan.when.kind !== 'every') return schedule;
   return { ...schedule, checkAt: now + plan.when.interval + plan.jitter * randomOf(seed, run) };

@@ -1,5 +1,5 @@
-// The names of states that users see. A task is never shown as `ready`, because it is meant to finish: while its program runs, it is
-// `running`. Pure.
+// The names of states that users see. A task is never shown as `ready`, because it is meant to finish: while its program runs, it
+// is `running`. Pure.
 import type { ServicePlan } from '../plan/plan.ts';
 import type { State } from './state.ts';
 

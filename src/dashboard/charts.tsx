@@ -1,5 +1,5 @@
-// Charts of the last hour: small ones for the table, large ones with axes, and meters. The values are beside them as text. Draws what
-// it is given: plot.ts computes the points.
+// Charts of the last hour: small ones for the table, large ones with axes, and meters. The values are beside them as text. Draws
+// what it is given: plot.ts computes the points.
 import { count, span } from './format.ts';
 import { beginningOf, HOUR, highest, pathsOf, restartTimes, type Samples } from './plot.ts';
 

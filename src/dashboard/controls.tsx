@@ -1,5 +1,5 @@
-// Components that several views use: the state of a service, its buttons, links, cards. Each draws what it is given or what the model
-// has; only model.ts sends requests.
+// Components that several views use: the state of a service, its buttons, links, cards. Each draws what it is given or what the
+// model has; only model.ts sends requests.
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { Operation } from '../core/event.ts';

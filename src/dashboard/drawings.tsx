@@ -137,7 +137,9 @@ const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3
 /** The height of a row, pixels. */
 const BAR = 26;
 
-/** The bars in the order of their starts. The label shows the current state of the service, which may be newer than the timeline. */
+/**
+ * The bars in the order of their starts. The label shows the current state of the service, which may be newer than the timeline.
+ */
 function barsOf({ elapsed_ms: now, services }: WireTimeline, states: readonly ServiceStatus[]) {
   return services
     .flatMap((span) => (span.started_ms === null ? [] : [{ ...span, started: span.started_ms }]))

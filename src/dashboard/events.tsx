@@ -1,5 +1,5 @@
-// The view of the supervisor's events, latest first, with filters; and the list of events that other views use. Requests nothing: the
-// model has the events.
+// The view of the supervisor's events, latest first, with filters; and the list of events that other views use. Requests nothing:
+// the model has the events.
 import { useState } from 'preact/hooks';
 import type { JournalEntry } from '../control/journal.ts';
 import { clock, exactClock } from './charts.tsx';

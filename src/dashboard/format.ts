@@ -6,7 +6,9 @@ import { renderSize } from '../text.ts';
 
 export type ServiceStatus = StatusBody['services'][number];
 
-/** The colour and the icon of a state. `wait`: it will change by itself; `calm`: neither good nor bad, such as stopped on request. */
+/**
+ * The colour and the icon of a state. `wait`: it will change by itself; `calm`: neither good nor bad, such as stopped on request.
+ */
 export type Mood = 'good' | 'wait' | 'bad' | 'calm';
 
 type Shown = Pick<ServiceStatus, 'type' | 'state'> &
@@ -75,7 +77,10 @@ export function countServices(services: readonly Shown[]): Counts {
   };
 }
 
-/** The operations that a service offers in its state, with the label of each button, the usual one first. No two have the same effect. */
+/**
+ * The operations that a service offers in its state, with the label of each button, the usual one first. No two have the same
+ * effect.
+ */
 export function actionsOf({ type, state, blocked }: ServiceStatus): readonly (readonly [Operation, string])[] {
   switch (state) {
     case 'starting':

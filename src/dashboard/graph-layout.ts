@@ -1,5 +1,5 @@
-// Places the services of a dependency graph in columns, each service to the right of all services that it waits for. The edges between
-// two stages go through one point, so that stages of 20 services have 40 lines and not 400. Draws nothing. Pure.
+// Places the services of a dependency graph in columns, each service to the right of all services that it waits for. The edges
+// between two stages go through one point, so that stages of 20 services have 40 lines and not 400. Draws nothing. Pure.
 import type { GraphEdge } from './effects.ts';
 
 // All sizes are in units of the drawing.

@@ -1,5 +1,5 @@
-// Log lines: filters (also for events and other lists), the detection of errors, and the text of a file. Draws and requests nothing.
-// Pure.
+// Log lines: filters (also for events and other lists), the detection of errors, and the text of a file. Draws and requests
+// nothing. Pure.
 
 /** A line of `/v1/logs`. `time`: ISO 8601. */
 export interface PageLine {

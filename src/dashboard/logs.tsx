@@ -1,5 +1,5 @@
-// The output of services: stored and new lines, with filters and a download. Follows the stream of the API, also across a restart of
-// the supervisor. Keeps no more than MAX_LINES.
+// The output of services: stored and new lines, with filters and a download. Follows the stream of the API, also across a restart
+// of the supervisor. Keeps no more than MAX_LINES.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { exactClock } from './charts.tsx';
 import { collect, pause, Refused, SUCCESSION_TIME, stream } from './client.ts';

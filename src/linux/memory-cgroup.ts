@@ -67,7 +67,10 @@ export function whyNoCgroup(): string | null {
   }
 }
 
-/** Prepares the cgroup of this process so that services can have cgroups in it. Returns why they cannot; null: they can. Idempotent. */
+/**
+ * Prepares the cgroup of this process so that services can have cgroups in it. Returns why they cannot; null: they can.
+ * Idempotent.
+ */
 export function prepareCgroups(): string | null {
   const why = whyNoCgroup();
   const home = ownHome();

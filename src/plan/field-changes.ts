@@ -29,7 +29,10 @@ interface Value {
   readonly shown: string;
 }
 
-/** The differences of one service. `fields`: the fields that differ (`Difference.changed`). The order of the result is not defined. */
+/**
+ * The differences of one service. `fields`: the fields that differ (`Difference.changed`). The order of the result is not
+ * defined.
+ */
 export function fieldChanges(
   before: ServicePlan,
   after: ServicePlan,

@@ -1,5 +1,5 @@
-// Plans how the memory of a service is limited: the supervisor watches it (`max_memory`), or the kernel enforces a limit of its cgroup
-// (`memory_limit`). Makes no cgroup and reads no memory.
+// Plans how the memory of a service is limited: the supervisor watches it (`max_memory`), or the kernel enforces a limit of its
+// cgroup (`memory_limit`). Makes no cgroup and reads no memory.
 import type { ServiceConfig } from '../config/config.ts';
 import { renderSize } from '../text.ts';
 import type { MemoryWatchPlan } from './plan.ts';

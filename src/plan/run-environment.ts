@@ -82,7 +82,10 @@ function failureOf(file: string, read: UnreadableFile): EnvironmentFailure {
   return { file, isMissing: isMissing(read), why: read.why };
 }
 
-/** The names of the tasks that a service waits for, directly or through others: one of them may make a file that the service reads. */
+/**
+ * The names of the tasks that a service waits for, directly or through others: one of them may make a file that the service
+ * reads.
+ */
 export function tasksBefore({ services }: Pick<Plan, 'services'>, name: string): readonly string[] {
   const byName = new Map(services.map((service) => [service.name, service]));
   const seen = new Set<string>();

@@ -1,5 +1,5 @@
-// Plans when a task runs: the schedule of the configuration, with its time zone. Reads no clock, and computes no time: core/schedule.ts
-// decides when a run is due.
+// Plans when a task runs: the schedule of the configuration, with its time zone. Reads no clock, and computes no time:
+// core/schedule.ts decides when a run is due.
 import type { ServiceConfig } from '../config/config.ts';
 import { whyNotTimeZone } from '../config/cron.ts';
 import type { SchedulePlan } from './plan.ts';

@@ -79,7 +79,10 @@ function profilesOn(
   return new Set([...profiles, ...others, ...own].filter(Boolean));
 }
 
-/** Services that start, directly or because others need them, must not depend on one whose profile is off. A disabled one never starts. */
+/**
+ * Services that start, directly or because others need them, must not depend on one whose profile is off. A disabled one never
+ * starts.
+ */
 function reportNeedsThatAreOff(
   config: Config,
   edges: Edges,

@@ -1,5 +1,5 @@
-// Gives the supervisor access to the GPUs: their memory, their load, and the services whose processes use them. Loads the modules that
-// query the driver at the first use. Decides nothing.
+// Gives the supervisor access to the GPUs: their memory, their load, and the services whose processes use them. Loads the modules
+// that query the driver at the first use. Decides nothing.
 import type { GpuReader } from '../linux/gpu-memory.ts';
 import type { GpuUses } from '../linux/gpu-use.ts';
 import type { Children } from '../pid1/children.ts';

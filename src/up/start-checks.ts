@@ -48,7 +48,10 @@ export async function checkGpus(
   return refusal.code;
 }
 
-/** Writes the file of `--pid-file`, if the option is given. Reports why that fails, and returns the exit code; null: the start continues. */
+/**
+ * Writes the file of `--pid-file`, if the option is given. Reports why that fails, and returns the exit code; null: the start
+ * continues.
+ */
 export async function writePidFile({ pidFile: path, err, handover }: UpRequest): Promise<number | null> {
   if (path === null) return null;
   const { createPidFile } = await import('../linux/pid-file.ts');

@@ -45,7 +45,10 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   return supervise(core, parts);
 }
 
-/** Continues with the world and the runs of the previous supervisor, which has died, and with the events since then. Never resolves. */
+/**
+ * Continues with the world and the runs of the previous supervisor, which has died, and with the events since then. Never
+ * resolves.
+ */
 export async function continueAsSuccessor(given: UpRequest): Promise<number> {
   const { clock, handover } = given;
   const link = new Link({ ...given, seed: 0 });

@@ -1,5 +1,5 @@
-// Exports each scheduled task as a CronJob, whose Pods share nothing with the Pod of the other services. Writes no container itself:
-// it is an argument. Facts: batch/v1 CronJob (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/).
+// Exports each scheduled task as a CronJob, whose Pods share nothing with the Pod of the other services. Writes no container
+// itself: it is an argument. Facts: batch/v1 CronJob (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/).
 import type { ServiceConfig } from '../../config/config.ts';
 import { formatDuration } from '../../config/quantity.ts';
 import { toSeconds } from '../quantities.ts';
