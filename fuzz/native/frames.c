@@ -187,6 +187,7 @@ static void add_spawn(void) {
   while (count--) add_u32(roll(16)), add_u64(any_u32()), add_u64(any_u32());
   add_text(chance(80) ? "" : notify_name);
   add_random_text();
+  add_random_text();
   add_u32(count = chance(98) ? roll(6) : roll(14));
   for (u32 at = 0; at < count; at++) {
     add_u32(chance(98) ? roll(256) : any_u32()), add_u32(chance(98) ? roll(4) : any_u32());

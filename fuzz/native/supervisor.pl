@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # Replaces svc-super-supervisor while the native program is fuzzed: sends random requests, and REQUEST_END after
-# FUZZ_SECONDS. One request in FUZZ_BROKEN is malformed. FUZZ_SEED determines the requests, and not the timing of the
-# processes. Run it in its own PID namespace, because it sends signals to process numbers.
+# FUZZ_SECONDS. One request in FUZZ_BROKEN is malformed. FUZZ_PROTOCOL is the number of the protocol. FUZZ_SEED determines
+# the requests, and not the timing of the processes. Run it in its own PID namespace, because it sends signals to process
+# numbers.
 use strict;
 use warnings;
 use Time::HiRes qw(time);
@@ -41,6 +42,7 @@ sub spawn {
   $payload .= odds(0.1) ? words(1) . pack('Q<', one(1, 2, 0, ~0)) : words(0);
   $payload .= odds(0.2) ? words(1, one(4, 7, 5)) . pack('Q< Q<', one(64, 1024), 1 << 40) : words(0);
   $payload .= text(odds(0.2) ? "svc-super-fuzz-$set{SEED}-" . int rand 20 : '') . text(one('', '', '', '/', '/no/such'));
+  $payload .= text(one('', '', '', '/no/such/cgroup.procs'));
   my @streams = map { [$_, one(0, 1, 1, 1, 2, 3)] } grep { odds(0.8) } 0, 1, 2, one(3, 77, 255);
   $payload .= words(scalar @streams);
   $payload .= words($_->[0], $_->[1], $_->[1] == 3 ? one(0, 2) : one(0, 0, 0, 1)) . text($_->[1] == 3 ? one('/dev/null', '/no/such', '/dev/zero') : '') for @streams;
@@ -53,8 +55,8 @@ sub target {
   return words(0, $pid) . pack('Q<', odds(0.8) ? $pids{$pid} : 1);
 }
 
-# Protocol 2. Settings: no check whether this hangs, short pauses, few deaths until PID 1 gives up.
-sub hello { return frame(1, words(2, $_[0]) . pack('Q<', 1 << 14) . words(0, one(0, 100, 2000), one(0, 20), 5, 20)) }
+# Settings: no check whether this hangs, short pauses, few deaths until PID 1 gives up.
+sub hello { return frame(1, words($set{PROTOCOL}, $_[0]) . pack('Q<', 1 << 14) . words(0, one(0, 100, 2000), one(0, 20), 5, 20)) }
 
 # Records of a checkpoint: some are removed, some are long.
 sub keep {

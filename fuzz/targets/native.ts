@@ -4,6 +4,7 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PROTOCOL } from '../../src/pid1/protocol.ts';
 
 const HERE = join(import.meta.dir, '../native');
 const NATIVE = join(import.meta.dir, '../../native');
@@ -67,6 +68,7 @@ function fuzzProgram(folder: string, seconds: number, seed: number, say: (text: 
       ...SANITIZERS,
       PATH: '/usr/bin:/bin',
       SVC_SUPER_SOCKET: join(folder, 'control'),
+      FUZZ_PROTOCOL: String(PROTOCOL),
       FUZZ_SEED: String(seed + runs),
       FUZZ_SECONDS: String(RUN_SECONDS),
       FUZZ_BROKEN: kind === 1 ? '2000' : '0',
