@@ -289,7 +289,7 @@ function Probes({ details: { probes } }: PartProps) {
       {rows.length === 0 ? (
         <p class="soft">The service has no probes: it counts as ready when its program has been started.</p>
       ) : (
-        <Table id="probes" heads={['Probe', 'Target', 'Every', 'Last result', 'When', 'Answer']} rows={rows} />
+        <Table id="probes" heads={['Probe', 'Target', 'Every', 'Last result', 'When', 'Detail']} rows={rows} />
       )}
     </Card>
   );
