@@ -1,5 +1,5 @@
-// Gives the commands the real clock, files, terminal and connection. Everything that few commands use is loaded by its first
-// use. Decides nothing.
+// Makes the context of a command: the real clock, files, terminal and connection. What few commands need is loaded at its first use.
+// Decides nothing.
 import type { CommandContext } from './cli/command.ts';
 import type { Dial, SupervisorListener } from './control/client.ts';
 import { currentFolder, hasInput, listFolderMarked, realFiles, writeNamedFile } from './linux/files.ts';
@@ -24,6 +24,7 @@ export interface ContextParts {
   err(text: string | Uint8Array): void;
 }
 
+/** Makes the context of a command. */
 export function makeContext({ handover, clock, version, commit, gpus, up, out, err }: ContextParts): CommandContext {
   const { environment, terminals, terminal } = handover;
   const columns = Number(environment.COLUMNS) || DEFAULT_COLUMNS;

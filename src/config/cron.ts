@@ -1,21 +1,22 @@
-// Expressions of cron: which are valid, and the next time of one. Reads no clock: the time to search from is an argument.
-// The parser (croner) is loaded with the first expression, because most files have none.
+// Cron expressions: whether one is valid, and its next time. Reads no clock: the time to search from is an argument. The parser
+// (croner) is loaded with the first expression that needs it, because most files have none.
 import { didYouMean } from './nearest.ts';
 
 /** Milliseconds since 1970. */
 type Wall = number;
 
-/** Why something cannot be used, and what to write instead. */
-interface Fault {
+/** Why a text is not valid, and what to write instead. */
+export interface Fault {
   readonly why: string;
   readonly suggestion?: string | undefined;
 }
 
+/** A field of an expression, and its valid values. */
 interface CronField {
   readonly name: string;
   /** The unit of an interval, as in a duration: `m`. */
   readonly unit?: string;
-  /** The field in a sentence about its values: `minutes`. */
+  /** The name in the plural: `minutes`. */
   readonly plural: string;
   readonly least: number;
   readonly most: number;
@@ -46,9 +47,9 @@ const FIELDS: readonly CronField[] = [
 
 const NICKNAMES = ['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'] as const;
 
-/** Five fields, or six with the seconds first. */
+/** The form of an expression, for messages. */
 const FORM = 'five fields (`minute hour day month weekday`), or six with seconds first';
-/** A leap year comes within eight years of any year, so the search from here finds 29 February. */
+/** The search for a date begins here: 2024 is a leap year, so that 29 February is found. */
 const ANY_TIME: Wall = Date.UTC(2024, 0, 1);
 
 /** The first time of an expression after `after`; null: there is none. `timeZone` null: the time zone of the machine. */
@@ -58,7 +59,7 @@ export function nextTime(expression: string, timeZone: string | null, after: Wal
   return found.nextRun(new Date(after))?.getTime() ?? null;
 }
 
-/** Why a text is not an expression of cron; null: it is one. */
+/** Why a text is not a cron expression; null: it is one. */
 export function whyNotCron(text: string): Fault | null {
   const written = text.trim();
   if (written.startsWith('@')) return whyNotNickname(written);
@@ -76,14 +77,15 @@ export function whyNotCron(text: string): Fault | null {
 }
 
 /**
- * Whether only the parser can tell: special forms, and days that may not exist in the given months. Loading it takes
- * milliseconds, which would delay the first program.
+ * Whether only the parser can decide: the expression has special forms, or a day that its months may not have. Loading the parser takes
+ * milliseconds, which would delay the first service.
  */
 function needsParser(parts: readonly string[]): boolean {
   const [day = '', month = ''] = parts.slice(-3);
   return parts.some((part) => !/^(?:\d+|[A-Za-z]{3}|[*,/-])+$/.test(part)) || (day !== '*' && month !== '*');
 }
 
+/** Why the parser refuses an expression, or finds no date for it; null: it is valid. */
 function whyNotParsed(written: string): Fault | null {
   try {
     if (nextTime(written, 'UTC', ANY_TIME) !== null) return null;
@@ -104,7 +106,7 @@ function whyNotNickname(written: string): Fault | null {
   return { why: `\`${written}\` is not known`, suggestion: didYouMean(written, NICKNAMES) ?? known };
 }
 
-/** Why a field is wrong. Whether a date matches (`15W`, `MON#2`) is left to the parser. */
+/** Why a field is not valid; null: it may be. The parser decides whether a date matches forms such as `15W` and `MON#2`. */
 function whyNotField(written: string, field: CronField): Fault | null {
   for (const part of written.split(',')) {
     const [range = '', ...steps] = part.split('/');

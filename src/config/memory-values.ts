@@ -1,7 +1,9 @@
-// How much memory a service may use: watched by the supervisor (`max_memory`), or limited by the kernel (`memory_limit`).
+// The fields that limit the memory of a service: watched by the supervisor (`max_memory`), or enforced by the kernel (`memory_limit`).
+// Reads no memory, and creates no cgroup.
 import { defaulted, field } from './field.ts';
 import { flag, size, wordOf } from './shape.ts';
 
+/** The fields of a service. */
 export const MEMORY = {
   max_memory: field(
     size(),

@@ -1,11 +1,11 @@
 // Merges the trees of several files: later files add services and change fields. The rules are those of Compose: a value
-// replaces, maps merge, lists are appended, commands are replaced; `!reset` removes and `!override` replaces. Two files of
-// which neither includes the other must not give one field two values.
+// replaces, maps merge, lists are appended, commands are replaced; `!reset` removes and `!override` replaces. Reports a conflict if
+// two files, neither of which includes the other, give one field two values. Reads no file.
 import { PROBE_KINDS } from './probe-schema.ts';
 import type { Reading } from './reading.ts';
 import { type ListNode, type MapEntry, type MapNode, type Node, partAt, type Span } from './tree.ts';
 
-/** One file. */
+/** The tree of one file. */
 export interface Layer {
   readonly file: string;
   readonly root: Node;
@@ -13,25 +13,25 @@ export interface Layer {
   readonly parents: readonly string[];
 }
 
-/** The state of one merge. */
-interface Merging {
+/** What all functions of one merge share. */
+interface Merge {
   readonly reading: Reading;
   readonly layers: ReadonlyMap<string, Layer>;
 }
 
-/** Keys to a value. `service` stands for a service, and for `defaults`. */
-type Place = readonly string[];
+/** The keys that lead to a value. `services` and a name become `service`, and so does `defaults`. */
+type KeyPath = readonly string[];
 
-/** One tree of all layers; its spans are those of `reading.source`, which has a part for each layer. Reports conflicts. */
+/** Merges the trees of all layers into one. Its spans are those of `reading.source`, which has a part for each layer. */
 export function mergeLayers(layers: readonly Layer[], reading: Reading): Node {
-  const merging: Merging = { reading, layers: new Map(layers.map((layer) => [layer.file, layer])) };
+  const merge: Merge = { reading, layers: new Map(layers.map((layer) => [layer.file, layer])) };
   const starts = new Map((reading.source.parts ?? []).map(({ file, start }) => [file, start]));
   const [first, ...later] = layers.map(({ file, root }) => move(root, starts.get(file) ?? 0, new Map()));
   if (first?.kind !== 'map') return first ?? move(EMPTY, 0, new Map());
-  let result = mergeMaps({ ...first, entries: new Map() }, first, [], merging);
+  let result = mergeMaps({ ...first, entries: new Map() }, first, [], merge);
   for (const root of later) {
     if (root.kind !== 'map') reading.report(root, 'wrong-value', 'the file must be a map, as services.yaml is');
-    else result = mergeMaps(result, withoutInclude(root), [], merging);
+    else result = mergeMaps(result, withoutInclude(root), [], merge);
   }
   return result;
 }
@@ -45,7 +45,7 @@ function withoutInclude(root: MapNode): MapNode {
   return { ...root, entries };
 }
 
-/** The same tree, `by` characters later. Nodes that occur several times still do. */
+/** Copies a tree, with spans that are `by` characters later. A node that occurs several times, by an alias, is one node in the copy too. */
 function move(node: Node, by: number, moved: Map<Node, Node>): Node {
   const known = moved.get(node);
   if (known !== undefined || by === 0) return known ?? node;
@@ -65,25 +65,25 @@ function move(node: Node, by: number, moved: Map<Node, Node>): Node {
   return result;
 }
 
-function mergeMaps(earlier: MapNode, later: MapNode, place: Place, merging: Merging): MapNode {
+function mergeMaps(earlier: MapNode, later: MapNode, path: KeyPath, merge: Merge): MapNode {
   const entries = new Map(earlier.entries);
   for (const entry of later.entries.values()) {
     const known = entries.get(entry.key);
     if (entry.node.tag === 'reset') {
-      if (known === undefined) reportNothing(entry, merging);
+      if (known === undefined) reportNothingToReset(entry, merge);
       entries.delete(entry.key);
       continue;
     }
-    dropAlternatives(entries, earlier, entry, place, merging);
-    const at = extend(place, entry.key);
+    dropAlternatives(entries, earlier, entry, path, merge);
+    const at = extend(path, entry.key);
     if (known === undefined || entry.node.tag === 'override') {
-      entries.set(entry.key, { ...entry, node: cleared(entry.node, at, merging) });
-    } else entries.set(entry.key, mergeEntries(known, entry, at, merging));
+      entries.set(entry.key, { ...entry, node: removeTags(entry.node, at, merge) });
+    } else entries.set(entry.key, mergeEntries(known, entry, at, merge));
   }
   return { kind: 'map', entries, start: earlier.start, end: earlier.end };
 }
 
-function reportNothing({ key, node, keySpan }: MapEntry, { reading }: Merging): void {
+function reportNothingToReset({ key, node, keySpan }: MapEntry, { reading }: Merge): void {
   const suggestion = 'remove the key';
   reading.report(
     node.end > node.start ? node : keySpan,
@@ -95,70 +95,69 @@ function reportNothing({ key, node, keySpan }: MapEntry, { reading }: Merging): 
   );
 }
 
-/** A value that is not merged with an earlier one: its tags have no effect, except that a `!reset` in it is reported. */
-function cleared(node: Node, place: Place, merging: Merging): Node {
+/** A value without its tags, for one that is not merged with an earlier one. A `!reset` in it is reported, because it removes nothing. */
+function removeTags(node: Node, path: KeyPath, merge: Merge): Node {
   if (node.kind !== 'map') {
     const { tag: _, ...rest } = node;
     return rest;
   }
-  return mergeMaps({ ...node, entries: new Map() }, node, place, merging);
+  return mergeMaps({ ...node, entries: new Map() }, node, path, merge);
 }
 
-function extend(place: Place, key: string): Place {
-  if (place.length === 0 && key === 'defaults') return ['service'];
-  return place.length === 1 && place[0] === 'services' ? ['service'] : [...place, key];
+function extend(path: KeyPath, key: string): KeyPath {
+  if (path.length === 0 && key === 'defaults') return ['service'];
+  return path.length === 1 && path[0] === 'services' ? ['service'] : [...path, key];
 }
 
-/** Maps that hold fields or names: another kind of value there is a mistake, and none means that nothing changes. */
-function isStructure(place: Place): boolean {
-  const [first = '', second = '', ...more] = place;
+/** Whether the value must be a map of fields or of names. An empty value there changes nothing. */
+function isStructure(path: KeyPath): boolean {
+  const [first = '', second = '', ...more] = path;
   if (first === 'service')
     return second === '' || (['env', 'limits', 'log', 'hooks'].includes(second) && more.length === 0);
-  return place.length === 1 && ['services', 'env', 'control', 'supervisor'].includes(first);
+  return path.length === 1 && ['services', 'env', 'control', 'supervisor'].includes(first);
 }
 
-function mergeEntries(earlier: MapEntry, later: MapEntry, place: Place, merging: Merging): MapEntry {
-  if (isStructure(place) && (earlier.node.kind !== 'map' || later.node.kind !== 'map')) {
+function mergeEntries(earlier: MapEntry, later: MapEntry, path: KeyPath, merge: Merge): MapEntry {
+  if (isStructure(path) && (earlier.node.kind !== 'map' || later.node.kind !== 'map')) {
     if (isEmpty(later.node)) return earlier;
-    if (isEmpty(earlier.node)) return { ...later, node: cleared(later.node, place, merging) };
+    if (isEmpty(earlier.node)) return { ...later, node: removeTags(later.node, path, merge) };
     const message = `\`${later.key}\` must be a map here and in the file that it is merged with`;
-    report(later, earlier, message, 'write both as maps', merging);
+    report(later, earlier, message, 'write both as maps', merge);
     return earlier;
   }
-  const [one, other] = alike(earlier.node, later.node, place);
-  if (one.kind === 'map' && other.kind === 'map' && !isWhole(one, place)) {
-    return { ...earlier, node: mergeMaps(one, other, place, merging) };
+  const [one, other] = toSameForm(earlier.node, later.node, path);
+  if (one.kind === 'map' && other.kind === 'map' && !isWhole(one, path)) {
+    return { ...earlier, node: mergeMaps(one, other, path, merge) };
   }
-  if (one.kind === 'list' && other.kind === 'list' && !isWhole(one, place)) {
-    return { ...earlier, node: append(one, other, place) };
+  if (one.kind === 'list' && other.kind === 'list' && !isWhole(one, path)) {
+    return { ...earlier, node: append(one, other, path) };
   }
-  reportConflict(earlier, later, merging);
-  return { ...later, node: cleared(later.node, place, merging) };
+  reportConflict(earlier, later, merge);
+  return { ...later, node: removeTags(later.node, path, merge) };
 }
 
 const isEmpty = (node: Node): boolean => node.kind === 'scalar' && node.value === null;
 
-/** Values that a later file replaces as a whole although they are lists or maps: commands, devices, a value to compare with. */
-function isWhole({ kind }: Node, place: Place): boolean {
-  const [first, field = ''] = place;
-  const last = place.at(-1) ?? '';
+/** Whether a later file replaces a list or map as a whole: commands, devices, and the value that a probe compares with. */
+function isWhole({ kind }: Node, path: KeyPath): boolean {
+  const [first, field = ''] = path;
+  const last = path.at(-1) ?? '';
   if (first !== 'service' || field === 'depends_on' || field === 'env') return false;
   if (['command', 'exec', 'equals', 'devices', 'share'].includes(last)) return true;
-  return kind === 'list' && ((field === 'hooks' && place.length === 3) || (field === 'gpus' && place.length === 2));
+  return kind === 'list' && ((field === 'hooks' && path.length === 3) || (field === 'gpus' && path.length === 2));
 }
 
 /** The items of both lists. An item that is there already is not repeated, except that a later env file wins again. */
-function append(earlier: ListNode, later: ListNode, place: Place): ListNode {
-  const isNew = (item: Node): boolean =>
-    place.at(-1) === 'env_file' || !earlier.items.some((one) => isEqual(one, item));
+function append(earlier: ListNode, later: ListNode, path: KeyPath): ListNode {
+  const isNew = (item: Node): boolean => path.at(-1) === 'env_file' || !earlier.items.some((one) => isEqual(one, item));
   return { ...earlier, items: [...earlier.items, ...later.items.filter(isNew)] };
 }
 
-/** Both values in one form where a field has a short one and a long one. */
-function alike(earlier: Node, later: Node, place: Place): readonly [Node, Node] {
-  const field = place[0] === 'service' ? place[1] : place[0];
-  const depth = place[0] === 'service' ? place.length - 1 : place.length;
-  const isList = (field === 'env_file' && depth === 1) || (field === 'log' && depth === 2 && place[2] === 'drop');
+/** Both values in the same form, if the field has a short and a long form. */
+function toSameForm(earlier: Node, later: Node, path: KeyPath): readonly [Node, Node] {
+  const field = path[0] === 'service' ? path[1] : path[0];
+  const depth = path[0] === 'service' ? path.length - 1 : path.length;
+  const isList = (field === 'env_file' && depth === 1) || (field === 'log' && depth === 2 && path[2] === 'drop');
   const isProbe = (field === 'ready' || field === 'live') && depth === 1;
   if (isList || (isProbe && (earlier.kind === 'list' || later.kind === 'list')))
     return [toList(earlier), toList(later)];
@@ -193,23 +192,25 @@ function toMap(list: ListNode, toValue: (item: Node) => Node): Node {
   return { kind: 'map', entries: new Map(entries.filter((one) => one !== null)), start: list.start, end: list.end };
 }
 
-const WISHES = ['count', 'devices', 'share'];
+/** Fields of `gpus` that exclude each other. */
+const GPU_ALTERNATIVES = ['count', 'devices', 'share'];
 
-const OF_SERVICE = [
+/** Fields of a service that exclude each other. */
+const SERVICE_ALTERNATIVES = [
   ['port', 'ports'],
   ['schedule', 'every'],
 ];
 
-/** The keys of a map of which it has one only, by group. */
-function alternativesOf(place: Place): readonly (readonly string[])[] {
-  const [first, field = '', third] = place;
+/** Groups of keys that exclude each other in a map. */
+function alternativesOf(path: KeyPath): readonly (readonly string[])[] {
+  const [first, field = '', third] = path;
   if (first !== 'service') return [];
-  if (place.length === 1) return OF_SERVICE;
-  if (field === 'gpus') return place.length === 2 ? [WISHES] : [];
-  if (field === 'ready' || field === 'live') return place.length === 2 ? [PROBE_KINDS] : [];
+  if (path.length === 1) return SERVICE_ALTERNATIVES;
+  if (field === 'gpus') return path.length === 2 ? [GPU_ALTERNATIVES] : [];
+  if (field === 'ready' || field === 'live') return path.length === 2 ? [PROBE_KINDS] : [];
   if (field !== 'hooks' || third !== 'before_stop') return [];
-  if (place.length === 3) return [['command', 'wait_for']];
-  return place[3] === 'wait_for' && place.length === 4 ? [PROBE_KINDS] : [];
+  if (path.length === 3) return [['command', 'wait_for']];
+  return path[3] === 'wait_for' && path.length === 4 ? [PROBE_KINDS] : [];
 }
 
 /** A later file that gives one of several alternatives removes the others of earlier files. */
@@ -217,21 +218,24 @@ function dropAlternatives(
   entries: Map<string, MapEntry>,
   earlier: MapNode,
   entry: MapEntry,
-  place: Place,
-  merging: Merging,
+  path: KeyPath,
+  merge: Merge,
 ): void {
-  const keys = alternativesOf(place).find((group) => group.includes(entry.key)) ?? [];
+  const keys = alternativesOf(path).find((group) => group.includes(entry.key)) ?? [];
   for (const key of keys) {
     const other = key === entry.key ? undefined : earlier.entries.get(key);
     if (other === undefined || entries.get(key) !== other) continue;
-    reportConflict(other, entry, merging);
+    reportConflict(other, entry, merge);
     entries.delete(key);
   }
 }
 
-/** Reports two values of one field if it is an accident which of their files is read first. */
-function reportConflict(earlier: MapEntry, later: MapEntry, merging: Merging): void {
-  const { reading, layers } = merging;
+/**
+ * Reports two values of one field if one file of the command line leads to both files and neither includes the other: which value
+ * would win is then accidental.
+ */
+function reportConflict(earlier: MapEntry, later: MapEntry, merge: Merge): void {
+  const { reading, layers } = merge;
   const [one, other] = [earlier, later].map(({ keySpan }) => layers.get(partAt(reading.source, keySpan.start).file));
   if (one === undefined || other === undefined || one === other || isEqual(earlier.node, later.node)) return;
   const topOf = ({ parents, file }: Layer): string => parents[0] ?? file;
@@ -241,15 +245,15 @@ function reportConflict(earlier: MapEntry, later: MapEntry, merging: Merging): v
       ? `\`${later.key}\` has another value in ${one.file}`
       : `\`${later.key}\` contradicts \`${earlier.key}\` in ${one.file}`;
   const suggestion = `remove one of the two; if this one is meant to win, write \`${later.key}: !override …\``;
-  report(later, earlier, `${message}, and neither file includes the other`, suggestion, merging);
+  report(later, earlier, `${message}, and neither file includes the other`, suggestion, merge);
 }
 
-function report(later: MapEntry, earlier: MapEntry, message: string, suggestion: string, { reading }: Merging): void {
+function report(later: MapEntry, earlier: MapEntry, message: string, suggestion: string, { reading }: Merge): void {
   const related = [{ message: 'the earlier value', span: earlier.keySpan }];
   reading.report(later.keySpan, 'merge-conflict', message, { suggestion, related });
 }
 
-/** Whether two values say the same. */
+/** Whether two values are the same, apart from their places. */
 function isEqual(one: Node, other: Node): boolean {
   if (one === other) return true;
   if (one.kind === 'scalar') return other.kind === 'scalar' && one.value === other.value && one.text === other.text;

@@ -1,5 +1,5 @@
-// From the text of a file to its tree: chooses the reader of YAML, resolves aliases, and decides which diagnostics of a text
-// with syntax errors can be trusted.
+// Parses the text of a file into a tree: chooses the reader of YAML, resolves aliases, and drops diagnostics that may only follow from
+// an earlier syntax error. Reads no file and knows no fields.
 import type { Config } from './config.ts';
 import { type Diagnostic, sortDiagnostics } from './diagnostic.ts';
 import { resolveTree } from './raw.ts';
@@ -16,8 +16,9 @@ export function parseTree(text: string, reading: Reading, tags?: 'tags'): Node |
 /** Loaded only for texts that the quick reader does not support. */
 const thorough = () => require('./yaml-thorough.ts') as typeof import('./yaml-thorough.ts');
 
+/** Codes of syntax errors. */
 const SYNTAX: ReadonlySet<string> = new Set(['yaml-syntax', 'unsupported-tag']);
-/** After one of these, a part of the intended tree is missing. */
+/** Codes of errors because of which a part of the tree is missing. */
 const HOLES: ReadonlySet<string> = new Set([...SYNTAX, 'unknown-alias', 'wrong-merge']);
 
 /** The part of a configuration that could be read, and all diagnostics. `config` is null if nothing could be read. */
@@ -35,13 +36,13 @@ export interface Draft {
 /** A text and its tree. */
 export interface ParsedFile {
   readonly source: Source;
-  /** null: there is nothing usable. */
+  /** null: the text has no usable tree. */
   readonly root: Node | null;
-  /** Without those that follow from an earlier one. */
+  /** Without those that may only follow from a syntax error. */
   readonly diagnostics: readonly Diagnostic[];
   /** The first syntax error; null: there is none. After it the tree is a guess. */
   readonly broken: Diagnostic | null;
-  /** Whether something that seems to be missing may come after an error, or in the target of an alias. */
+  /** A part of the tree is missing because of an error, so that a field which seems to be missing may be in that part. */
   readonly hasHoles: boolean;
 }
 

@@ -1,9 +1,10 @@
-// `restart`: whether a run that has ended is followed by another one, and after which pause.
+// The fields of `restart`: whether a run that has ended is followed by another one, and after which delay. Decides nothing: the core does.
 import { defaulted, field, type Given, object } from './field.ts';
 import { OTHER_POLICIES } from './other-systems.ts';
 import { INVALID, mismatch } from './reading.ts';
 import { byKind, duration, number, type Shape, whole, wordOf } from './shape.ts';
 
+/** The fields of `backoff`. */
 export const BACKOFF = {
   initial: defaulted(duration(1), 'delay before the first restart', '500ms'),
   max: defaulted(duration(1), 'longest delay', '30s'),
@@ -18,6 +19,7 @@ function adviseRestart(written: string): string | undefined {
   return max === undefined ? undefined : `did you mean \`{policy: on-failure, max: ${max}}\`?`;
 }
 
+/** The short form: a policy. */
 const restartWord: Shape<Given<typeof RESTART>> = {
   wanted: POLICY.wanted,
   schema: () => POLICY.schema(),
@@ -29,6 +31,7 @@ const restartWord: Shape<Given<typeof RESTART>> = {
   },
 };
 
+/** The fields of `restart` in its long form. */
 export const RESTART = {
   policy: defaulted(POLICY, '`never`, `on-failure` or `always`', 'never'),
   max: field(whole('a number', 1, 1_000_000), 'limit of restarts, within `within` or else in a row', 'no limit'),

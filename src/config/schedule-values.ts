@@ -1,30 +1,23 @@
-// When a task runs again: by an expression of cron, or at an interval. The table of these fields, and the checks across them.
-import { whyNotCron, whyNotTimeZone } from './cron.ts';
+// The fields that say when a task runs again: by a cron expression, or at an interval. Computes no times: cron.ts does.
+import { type Fault, whyNotCron, whyNotTimeZone } from './cron.ts';
 import { defaulted, field } from './field.ts';
 import { quote } from './reading.ts';
 import { duration, flag, refined, type Shape, text, wordOf } from './shape.ts';
 
-function cron(): Shape<string> {
-  return refined(text({ wanted: 'a schedule (`*/15 * * * *`, `@daily`)' }), (written, node, name, reading) => {
-    const fault = whyNotCron(written);
+/** A text for which `whyNot` returns null, without spaces around it. `wanted`: what is expected, for messages. */
+function checkedText(wanted: string, whyNot: (written: string) => Fault | null): Shape<string> {
+  return refined(text({ wanted }), (written, node, name, reading) => {
+    const fault = whyNot(written);
     if (fault === null) return written.trim();
     const { why, suggestion } = fault;
     return reading.report(node, 'wrong-value', `${name} (${quote(written)}) is not valid: ${why}`, { suggestion });
   });
 }
 
-function timeZone(): Shape<string> {
-  return refined(text({ wanted: 'a time zone (`Europe/Berlin`)' }), (written, node, name, reading) => {
-    const fault = whyNotTimeZone(written);
-    if (fault === null) return written;
-    const { why, suggestion } = fault;
-    return reading.report(node, 'wrong-value', `${name} (${quote(written)}) is not valid: ${why}`, { suggestion });
-  });
-}
-
+/** What happens if the time of a run comes while the previous run has not ended. */
 export const OVERLAPS = ['skip', 'queue', 'kill'] as const;
 
-/** Words of Kubernetes and others. */
+/** Words that Kubernetes and other systems use for these. */
 const OTHER_OVERLAPS: Readonly<Record<string, string>> = {
   forbid: 'skip',
   replace: 'kill',
@@ -34,12 +27,12 @@ const OTHER_OVERLAPS: Readonly<Record<string, string>> = {
 
 export const SCHEDULE = {
   schedule: field(
-    cron(),
+    checkedText('a schedule (`*/15 * * * *`, `@daily`)', whyNotCron),
     'for a task: when it runs, as cron has it: `"*/15 * * * *"` (minute, hour, day, month, weekday; six fields begin with the second) or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`',
     'it runs once, at the start',
   ),
   time_zone: field(
-    timeZone(),
+    checkedText('a time zone (`Europe/Berlin`)', whyNotTimeZone),
     'the time zone of `schedule`: `Europe/Berlin`',
     '`TZ` of its environment, else that of the container',
   ),
@@ -58,5 +51,5 @@ export const SCHEDULE = {
     'whether it runs once, late, for times that were missed by more than two minutes: the container was frozen, the clock was set, or no supervisor ran',
     false,
   ),
-  jitter: defaulted(duration(), 'each time comes up to this much later, by chance', '0s'),
+  jitter: defaulted(duration(), 'each run starts up to this much later than its time, at random', '0s'),
 } as const;

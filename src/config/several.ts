@@ -1,5 +1,5 @@
-// Loads a configuration that has several files: those of the command line, each followed by the files that it includes.
-// Finds the files; merge.ts makes one tree of theirs.
+// Loads a configuration that has several files: those of the command line, each followed by the files that it includes. Does not merge
+// their trees: merge.ts does.
 import { dirname, isAbsolute, join, normalize } from '../paths.ts';
 import { readConfig } from './config.ts';
 import type { Diagnostic } from './diagnostic.ts';
@@ -12,10 +12,10 @@ import { INVALID, makeReading, withoutReplica } from './reading.ts';
 import type { Scale } from './replicas.ts';
 import { joinSources, toPlace } from './tree.ts';
 
-/** More files than anyone writes; a pattern that matches more was probably meant differently. */
+/** The most files of a configuration: a pattern that matches more is probably a mistake. */
 const MAX_FILES = 500;
 
-/** A file that is being read, and where it is named; null: on the command line. */
+/** A file to read, and the entry of `include` that names it; null: the command line does. */
 interface Step {
   readonly path: string;
   readonly namedAt: Place | null;
@@ -26,8 +26,8 @@ interface Loaded extends ParsedFile {
   readonly parents: readonly string[];
 }
 
-/** The state of one load. */
-interface Gathering {
+/** What all functions of one load share. */
+interface Load {
   readonly files: FileReader;
   readonly environment: Readonly<Record<string, string>>;
   readonly loaded: Map<string, Loaded>;
@@ -42,10 +42,10 @@ export function loadSeveral(
   environment: Readonly<Record<string, string>>,
   scale?: Scale,
 ): Draft {
-  const gathering: Gathering = { files, environment, loaded: new Map(), sources: new Map(), problems: [] };
-  for (const path of paths) gather([{ path: normalize(path), namedAt: null }], gathering);
-  const { sources, problems } = gathering;
-  const loaded = [...gathering.loaded.values()];
+  const load: Load = { files, environment, loaded: new Map(), sources: new Map(), problems: [] };
+  for (const path of paths) loadFile([{ path: normalize(path), namedAt: null }], load);
+  const { sources, problems } = load;
+  const loaded = [...load.loaded.values()];
   const diagnostics = [...loaded.flatMap((one) => one.diagnostics), ...problems];
   const isBroken = problems.length > 0 || loaded.some(({ broken, root }) => broken !== null || root === null);
   if (isBroken) return { config: null, isMerged: true, diagnostics, sources };
@@ -63,12 +63,12 @@ function toLayer({ source, root, parents }: Loaded): Layer {
   return { file: source.file, root, parents };
 }
 
-/** Reads the last file of `chain`, and what it includes. */
-function gather(chain: readonly Step[], gathering: Gathering): void {
+/** Reads the last file of `chain` and the files that it includes, unless it has been read. `chain`: each file includes the next. */
+function loadFile(chain: readonly Step[], load: Load): void {
   const { path, namedAt } = chain.at(-1) as Step;
-  const { files, loaded, problems, sources, environment } = gathering;
+  const { files, loaded, problems, sources, environment } = load;
   if (loaded.has(path)) {
-    if (chain.slice(0, -1).some((step) => step.path === path)) problems.push(circle(chain));
+    if (chain.slice(0, -1).some((step) => step.path === path)) problems.push(describeCycle(chain));
     return;
   }
   if (loaded.size >= MAX_FILES) {
@@ -80,40 +80,46 @@ function gather(chain: readonly Step[], gathering: Gathering): void {
   }
   const read = readText(files, path);
   if (!read.ok) {
-    const { why, code, suggestion, lossy } = read;
-    const isMissing = code === 'file-missing' && namedAt !== null;
-    const help = isMissing ? 'create the file, or write `{path: …, required: false}` if it may be missing' : suggestion;
-    if (lossy !== undefined) sources.set(path, lossy.text);
-    problems.push({
-      severity: 'error',
-      code: isMissing ? 'include-missing' : code,
-      message: `cannot read ${path}: ${why}`,
-      ...placeOf(path, namedAt),
-      ...(help === undefined ? {} : { suggestion: help }),
-    });
+    if (read.lossy !== undefined) sources.set(path, read.lossy.text);
+    problems.push(describeUnreadable(path, namedAt, read));
     return;
   }
   sources.set(path, read.text);
   const parsed = parseFile(path, read.text, environment);
   loaded.set(path, { ...parsed, parents: chain.slice(0, -1).map((step) => step.path) });
-  for (const step of includedBy(parsed, chain, gathering)) gather([...chain, step], gathering);
+  for (const step of includedBy(parsed, chain, load)) loadFile([...chain, step], load);
 }
 
+function describeUnreadable(
+  path: string,
+  namedAt: Place | null,
+  { why, code, suggestion }: Extract<ReturnType<typeof readText>, { readonly ok: false }>,
+): Diagnostic {
+  const about = { severity: 'error', message: `cannot read ${path}: ${why}`, ...placeOf(path, namedAt) } as const;
+  if (code === 'file-missing' && namedAt !== null) {
+    const help = 'create the file, or write `{path: …, required: false}` if it may be missing';
+    return { ...about, code: 'include-missing', suggestion: help };
+  }
+  return { ...about, code, ...(suggestion !== undefined && { suggestion }) };
+}
+
+/** Where a file is named, or else the beginning of the file. */
 const placeOf = (path: string, namedAt: Place | null): Place =>
   namedAt ?? { file: path, range: { line: 1, column: 1, endLine: 1, endColumn: 2 } };
 
-function circle(chain: readonly Step[]): Diagnostic {
+/** `chain` ends with a file that is in it already. */
+function describeCycle(chain: readonly Step[]): Diagnostic {
   const { path, namedAt } = chain.at(-1) as Step;
   const steps = chain.slice(chain.findIndex((step) => step.path === path));
   const related = steps.slice(1, -1).map((step) => ({
     message: `${step.path} is included here`,
     ...placeOf(step.path, step.namedAt),
   }));
-  const way = steps.map((step) => step.path).join(' → ');
+  const cycle = steps.map((step) => step.path).join(' → ');
   return {
     severity: 'error',
     code: 'include-cycle',
-    message: `${path} includes itself: ${way}`,
+    message: `${path} includes itself: ${cycle}`,
     ...placeOf(path, namedAt),
     suggestion: 'remove one of these entries of `include`',
     related,
@@ -121,19 +127,15 @@ function circle(chain: readonly Step[]): Diagnostic {
 }
 
 /** The files that the last file of `chain` includes, in order. */
-function includedBy(
-  { source, root, broken }: ParsedFile,
-  chain: readonly Step[],
-  gathering: Gathering,
-): readonly Step[] {
+function includedBy({ source, root, broken }: ParsedFile, chain: readonly Step[], load: Load): readonly Step[] {
   const entry = root?.kind === 'map' && broken === null ? root.entries.get('include') : undefined;
   if (entry === undefined) return [];
-  const reading = withoutReplica(makeReading(source, gathering.environment, gathering.problems));
+  const reading = withoutReplica(makeReading(source, load.environment, load.problems));
   const list = includes.read(entry.node, '`include`', reading);
   if (list === INVALID) return [];
   return list.flatMap((include) => {
     const namedAt = toPlace(source, include.node);
-    const found = findIncluded(include, dirname(source.file), gathering.files);
+    const found = findIncluded(include, dirname(source.file), load.files);
     // A pattern such as *.yaml may match the file that has it.
     const paths = isPattern(include.path) ? found.filter((path) => chain.every((step) => step.path !== path)) : found;
     if (paths.length === 0 && include.required === true) {
@@ -147,8 +149,8 @@ function includedBy(
 /** The paths of an entry; of a pattern, those of the files that match it, sorted. */
 function findIncluded({ path, required }: Include, folder: string, files: FileReader): readonly string[] {
   if (isPattern(path)) return matchingFiles(folder, path, files);
-  const whole = isAbsolute(path) ? normalize(path) : join(folder, path);
-  return required === false && isMissing(whole, files) ? [] : [whole];
+  const file = isAbsolute(path) ? normalize(path) : join(folder, path);
+  return required === false && isMissing(file, files) ? [] : [file];
 }
 
 const isPattern = (path: string): boolean => /[*?[]/.test(path);
@@ -161,7 +163,7 @@ function isMissing(path: string, files: FileReader): boolean {
   }
 }
 
-/** The files that match a pattern, in the order of their names. `*` and `?` match no `/`, and no `.` at the beginning. */
+/** The files that match a pattern, in the order of their names. As in a shell, `*`, `?` and `[` match no `/` and no leading `.`. */
 function matchingFiles(folder: string, pattern: string, files: FileReader): readonly string[] {
   let found: readonly string[] = [isAbsolute(pattern) ? '/' : folder];
   for (const part of pattern.split('/').filter((one) => one !== '')) {
@@ -185,6 +187,7 @@ function matchingFiles(folder: string, pattern: string, files: FileReader): read
   });
 }
 
+/** A component of a pattern as a regular expression. */
 function toExpression(glob: string): RegExp {
   const source = glob.replace(/[.+^${}()|\\\]]|\[[^\]]+\]|[*?[]/g, (part) => {
     if (part === '*') return '.*';
