@@ -73,6 +73,11 @@ describe('the files that are read', () => {
     expect(withFiles(main, { 'extra.yaml': command('b') }).services.map(({ name }) => name)).toEqual(['a', 'b']);
   });
 
+  test.each(['', '\n', '# services:\r\n#   b: { command: b }\n\n'])('may have nothing but comments: %j', (text) => {
+    const plan = withFiles(`include: "conf.d/*.yaml"\n${command('a')}`, { 'conf.d/b.yaml': text });
+    expect(plan.services.map(({ name }) => name)).toEqual(['a']);
+  });
+
   test('are read once, where they are named first', () => {
     const plan = withFiles(`include: [z.yaml, "*.yaml"]\n${command('a')}`, {
       'b.yaml': command('b'),
