@@ -7,17 +7,19 @@ import type { Picture } from './view.ts';
 
 const FRAMES_PER_SECOND = 20;
 
+/** The screen that Ink draws. */
 export class Drawing {
   readonly #terminal: FullScreenTerminal;
   readonly #failed: (error: unknown) => void;
   #ink: Instance | null = null;
 
-  /** `failed`: drawing has failed, which is a bug. */
+  /** `failed` is called with the error if drawing fails, which is a bug. */
   constructor(terminal: FullScreenTerminal, failed: (error: unknown) => void) {
     this.#terminal = terminal;
     this.#failed = failed;
   }
 
+  /** Draws a frame. The first one enters the alternate screen. */
   show(frame: Picture): void {
     const element = screen(frame);
     if (this.#ink !== null) {
@@ -39,11 +41,12 @@ export class Drawing {
     this.#ink.waitUntilExit().catch(this.#failed);
   }
 
+  /** Turns reports of clicks and the wheel on or off. */
   setMouse(on: boolean): void {
     this.#terminal.output.write(on ? MOUSE.on : MOUSE.off);
   }
 
-  /** Leaves the screen. show() begins anew. */
+  /** Leaves the alternate screen. show() enters it again. */
   close(): void {
     this.#ink?.unmount();
     this.#ink?.cleanup();
@@ -53,7 +56,7 @@ export class Drawing {
 
 function screen({ columns, rows, box }: Picture): ReactElement {
   const line = (row: string, key: number) => createElement(Text, { key, wrap: 'truncate' }, row);
-  const above =
+  const overlay =
     box === null
       ? null
       : createElement(
@@ -61,5 +64,10 @@ function screen({ columns, rows, box }: Picture): ReactElement {
           { key: 'box', position: 'absolute', marginLeft: box.x, marginTop: box.y, flexDirection: 'column' },
           box.rows.map(line),
         );
-  return createElement(Box, { flexDirection: 'column', width: columns, height: rows.length }, ...rows.map(line), above);
+  return createElement(
+    Box,
+    { flexDirection: 'column', width: columns, height: rows.length },
+    ...rows.map(line),
+    overlay,
+  );
 }

@@ -1,13 +1,14 @@
-// Turns the bytes of a terminal in raw mode into keys and mouse events (ECMA-48, xterm's SGR mouse encoding 1006). Pure: keeps an
-// incomplete sequence for the next call, because a slow link may deliver an arrow key in pieces. Knows no commands.
+// Parses the bytes of a terminal in raw mode into keys and mouse events (ECMA-48; mouse encodings of
+// https://invisible-island.net/xterm/ctlseqs/ctlseqs.html). Returns an incomplete sequence for the next call, because a slow link may
+// deliver an arrow key in pieces. Knows no commands. Pure.
 
-/** `up`, `enter`, `ctrl-c`, or the character itself. */
+/** A key: `up`, `enter`, `ctrl-c`, or the character itself. */
 export interface Key {
   readonly kind: 'key';
   readonly key: string;
 }
 
-/** Columns and rows count from 0. */
+/** A click or a turn of the wheel. `x` is the column and `y` the row; both count from 0. */
 export interface Mouse {
   readonly kind: 'mouse';
   readonly action: 'press' | 'wheel-up' | 'wheel-down';
@@ -25,7 +26,7 @@ export interface ParsedKeys {
 
 const ESC = '\x1b';
 
-/** By the final character of `ESC [ … X` and `ESC O X`. */
+/** Keys by the final character X of `ESC [ … X` and `ESC O X`. */
 const FINAL: Readonly<Record<string, string>> = {
   A: 'up',
   B: 'down',
@@ -37,7 +38,7 @@ const FINAL: Readonly<Record<string, string>> = {
   M: 'enter',
 };
 
-/** By the number of `ESC [ N ~`. */
+/** Keys by the number N of `ESC [ N ~`. */
 const NUMBERED: Readonly<Record<string, string>> = {
   1: 'home',
   2: 'insert',
@@ -50,6 +51,7 @@ const NUMBERED: Readonly<Record<string, string>> = {
   11: 'f1',
 };
 
+/** Keys by their control character. */
 const CONTROL: Readonly<Record<string, string>> = {
   '\r': 'enter',
   '\n': 'enter',
@@ -78,11 +80,12 @@ export function parseInput(pending: string, chunk: string): ParsedKeys {
   return { inputs, pending: '' };
 }
 
-/** What an incomplete sequence means if nothing follows it: the Escape key. */
+/** The input of an incomplete sequence that no byte has followed for a while: the Escape key was pressed. */
 export function flushInput(pending: string): readonly UserInput[] {
   return pending === '' ? [] : [{ kind: 'key', key: 'escape' }];
 }
 
+/** The name of the key that sends a character; null: none that has a meaning. */
 function nameOf(character: string): string | null {
   const named = CONTROL[character];
   if (named !== undefined) return named;
@@ -105,11 +108,11 @@ function readSequence(text: string, at: number): Sequence | null {
     const final = text[at + 2];
     return final === undefined ? null : { input: keyInput(final === 'P' ? 'f1' : FINAL[final]), size: 3 };
   }
-  // Escape and a key right after it, which a link has delivered together; keys with Alt have no meaning here.
+  // Escape and the next key, which the link has delivered together. Alt with a key sends the same, and is not used.
   if (next !== '[') return { input: { kind: 'key', key: 'escape' }, size: 1 };
-  // The mouse encoding of old terminals: three bytes follow.
+  // The mouse encoding X10, of terminals without SGR encoding: three bytes follow.
   if (text[at + 2] === 'M')
-    return text.length < at + 6 ? null : { input: oldMouse(text.slice(at + 3, at + 6)), size: 6 };
+    return text.length < at + 6 ? null : { input: x10Mouse(text.slice(at + 3, at + 6)), size: 6 };
   let end = at + 2;
   while (end < text.length && /[0-?\x20-/]/.test(text[end] ?? '')) end += 1;
   const final = text[end];
@@ -130,12 +133,12 @@ function keyInput(key: string | undefined): Key | null {
   return key === undefined ? null : { kind: 'key', key };
 }
 
-function oldMouse(bytes: string): Mouse | null {
+function x10Mouse(bytes: string): Mouse | null {
   const [button = 0, column = 1, row = 1] = [...bytes].map((byte) => byte.charCodeAt(0) - 32);
   return mouseInput(button, column - 1, row - 1);
 }
 
-/** Bits of a button: 64 is a wheel, 32 a movement; 4, 8 and 16 are modifiers. */
+/** Bits of `button`: 64 is the wheel, 32 a movement; 4, 8 and 16 are modifiers, which are ignored. */
 function mouseInput(button: number, x: number, y: number): Mouse | null {
   const plain = button & ~(4 | 8 | 16);
   if (plain === 0) return { kind: 'mouse', action: 'press', x, y };

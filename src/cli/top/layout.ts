@@ -1,20 +1,23 @@
-// Where the parts of the screen are: a header, the services, a pane with its title, a footer. The same arithmetic serves drawing,
-// scrolling and the mouse. Pure.
+// Computes the rows of the parts of the screen: header, services, title of the pane, pane, footer. Drawing, scrolling and the mouse
+// use the same numbers. Pure.
 import { listed, type Model } from './model.ts';
 
+/** The smallest screen. */
 export const LEAST = { columns: 40, rows: 10 } as const;
 
+/** Rows count from 0. */
 export interface Layout {
   readonly isTooSmall: boolean;
-  /** Row of the head of the table; null: the pane fills the screen. */
+  /** Row of the titles of the table; null: the pane fills the screen. */
   readonly tableHead: number | null;
-  /** First row and number of rows. */
+  /** First row, and number of rows. */
   readonly services: { readonly at: number; readonly rows: number };
   readonly paneTitle: number;
   readonly pane: { readonly at: number; readonly rows: number };
   readonly footer: number;
 }
 
+/** The layout for the size of the terminal and the number of services. */
 export function layoutOf(model: Model): Layout {
   const { columns, rows } = model.size;
   const isTooSmall = columns < LEAST.columns || rows < LEAST.rows;
@@ -29,7 +32,7 @@ export function layoutOf(model: Model): Layout {
       footer,
     };
   }
-  // Header, head of the table, title of the pane, footer.
+  // Without the header, the titles of the table, the title of the pane, and the footer.
   const room = Math.max(0, rows - 4);
   const count = Math.min(Math.max(1, listed(model).length), Math.max(3, Math.floor(room / 2)));
   return {
@@ -42,7 +45,7 @@ export function layoutOf(model: Model): Layout {
   };
 }
 
-/** The nearest first line with which line `index` of `count` is among `rows` lines. */
+/** Scrolls a list of `count` lines as little as possible, so that line `index` is on one of `rows` rows. Returns the new first line. */
 export function firstFor(first: number, index: number, count: number, rows: number): number {
   const most = Math.max(0, count - rows);
   const near = index < first ? index : index >= first + rows ? index - rows + 1 : first;

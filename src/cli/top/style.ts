@@ -1,9 +1,10 @@
-// The looks of `top`: attributes and colours as SGR sequences, and the characters of marks, bars and lines. Without colour, marks
-// and attributes alone carry the meaning. Pure.
+// The appearance of `top`: styles as SGR sequences, and the characters of marks, bars and lines. Each state has a mark of its own, so that
+// nothing is shown by colour alone. Pure.
 
+/** What a text means; a colour and attributes show it. */
 export type Style = 'good' | 'busy' | 'bad' | 'quiet' | 'strong' | 'accent' | 'inverse' | 'found' | 'plain';
 
-/** Sequence that begins a style, and the one that ends it. */
+/** The sequence that begins a style and the one that ends it, with colours. */
 const COLOURED: Readonly<Record<Style, readonly [string, string]>> = {
   good: ['\x1b[32m', '\x1b[39m'],
   busy: ['\x1b[33m', '\x1b[39m'],
@@ -16,6 +17,7 @@ const COLOURED: Readonly<Record<Style, readonly [string, string]>> = {
   plain: ['', ''],
 };
 
+/** The same without colours (`NO_COLOR`). */
 const UNCOLOURED: Readonly<Record<Style, readonly [string, string]>> = {
   good: ['', ''],
   busy: ['', ''],
@@ -28,22 +30,28 @@ const UNCOLOURED: Readonly<Record<Style, readonly [string, string]>> = {
   plain: ['', ''],
 };
 
+/** Styles and characters for one terminal. */
 export interface Look {
   /** The terminal shows characters beyond ASCII. */
   readonly isUnicode: boolean;
+  /** The text with the sequences of a style. */
   paint(style: Style, text: string): string;
-  /** Sparkline characters, from none to full. */
+  /** The characters of a bar, lowest first. */
   readonly bars: string;
   readonly line: string;
+  /** Top left, top right, bottom left, bottom right. */
   readonly corners: readonly [string, string, string, string];
   readonly side: string;
+  /** The beginning of a row of a tree: of a child, of the last child, and of what is below a child that is not the last. */
   readonly branch: readonly [string, string, string];
+  /** Bars on the critical path, and other bars. */
   readonly full: string;
   readonly light: string;
   readonly pointer: string;
   mark(kind: Mark): string;
 }
 
+/** What a state means for a service; one character shows it. */
 export type Mark = 'good' | 'done' | 'timed' | 'busy' | 'bad' | 'off';
 
 const UNICODE = {
@@ -70,6 +78,7 @@ const ASCII = {
   marks: { good: '*', done: '+', timed: '@', busy: '~', bad: 'x', off: '-' },
 } as const;
 
+/** The appearance for a terminal with these abilities. */
 export function makeLook({ colour, unicode }: { readonly colour: boolean; readonly unicode: boolean }): Look {
   const sequences = colour ? COLOURED : UNCOLOURED;
   const { marks, ...characters } = unicode ? UNICODE : ASCII;
@@ -85,8 +94,8 @@ export function makeLook({ colour, unicode }: { readonly colour: boolean; readon
 }
 
 /**
- * Whether the terminal shows characters beyond ASCII. A locale that is set and is not UTF-8 says no, and the console of the
- * kernel has no glyphs for bars; images often set no locale at all, and their terminals are UTF-8.
+ * Whether the terminal shows characters beyond ASCII: not if a locale is set that is not UTF-8, and not on the console of the kernel,
+ * whose fonts lack the characters of bars. Without a locale it does: images often set none, and terminals are UTF-8.
  */
 export function showsUnicode(environment: Readonly<Record<string, string | undefined>>): boolean {
   const locale = [environment.LC_ALL, environment.LC_CTYPE, environment.LANG].find((value) => (value ?? '') !== '');
