@@ -1,19 +1,19 @@
-// `svc-super top`: waits for the supervisor's file, which draws on the whole terminal, and gives the terminal back if that was killed or has
-// crashed, which it cannot do itself. Draws nothing.
+// `svc-super top`: waits for the child that executes the supervisor's file and draws on the whole terminal. If a signal killed the
+// child, restores the terminal, because the child could not. Draws nothing.
 #include "handover.h"
 
-/** struct termios of the kernel: ioctl_tty(2). Only saved and set again. */
+/** At least as large as the kernel's struct termios (TCGETS, TCSETSW: ioctl_tty(2)), whose fields are not read here. */
 struct saved { u8 bytes[60]; };
 
 /**
- * Ends what `top` may have begun: mouse reports, no automatic wrapping, a synchronized update, colours, the alternate
+ * Ends every mode that `top` may have set: mouse reports, automatic wrapping off, a synchronized update, colours, the alternate
  * screen, a hidden cursor. src/cli/top/terminal.ts has the same text.
  */
 static const char restore[] = "\033[?1006l\033[?1000l\033[?7h\033[?2026l\033[0m\033[?1049l\033[?25h";
 
 /**
- * Stops this process, as the other processes of its group: the supervisor's file has sent SIGTSTP to all of them. The kernel discards the
- * signal if no shell can continue the group (setpgid(2)).
+ * Stops this process: the child has sent SIGTSTP to its whole process group, and has stopped. The kernel discards the signal if no
+ * shell can continue the group (setpgid(2), orphaned process groups).
  */
 static void stop_here(void) {
   const sigmask all = ~0ull, others = ~sigbit(SIGTSTP);
@@ -22,12 +22,12 @@ static void stop_here(void) {
   sys_mask(&all, NULL);
 }
 
-/** The kernel sends these to the whole group, or to this process only. */
+/** Whether a signal must not be passed on: the child has received it too, or it concerns this process only. */
 static int is_own(int signal) {
   return signal == SIGCHLD || signal == SIGCONT || signal == SIGWINCH || signal == SIGTTIN || signal == SIGTTOU;
 }
 
-/** Passes signals on until the child has ended; returns its wait status. */
+/** Passes signals on until the child has ended; returns the wait status of the child. */
 static int wait_for(int child) {
   struct signal_info info;
   int status = 0, signals = (int)sys_signalfd(~0ull);
@@ -48,7 +48,7 @@ int run_on_screen(const struct start *start, struct handover *handover) {
   long child = sys(__NR_ioctl, 0, TCGETS, &before) == 0 ? sys_fork() : -1;
   if (child < 0) return hand_over(start, handover, 0);
   if (child == 0) {
-    // Without this process the shell would not wait for the other one, and both would read the terminal.
+    // If this process dies, the child has to end: the shell would read the terminal at the same time.
     sys(__NR_prctl, PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
     sys_exit(hand_over(start, handover, 0));
   }

@@ -91,7 +91,7 @@ export async function renderCommandsHeader(): Promise<string> {
     `static const char ${name}[] =\n  "${words.map((word) => ` ${word}`).join('')} ";\n`;
   return [
     "// The commands that the supervisor's file executes. `npm run native` writes this file from src/cli/commands.\n\n",
-    '/** Those that send requests to a supervisor: they get a connection. */\n',
+    '/** Commands that send requests to a supervisor: the native program makes their connection. */\n',
     list('connected', namesOf(true)),
     list('unconnected', [...namesOf(false), '-h', '--help', '-V', '--version']),
   ].join('');
