@@ -18,6 +18,7 @@ const COMMANDS = [
   'events --json',
   'health',
   'health --json',
+  'logs --json',
   'graph',
   'graph --dot',
   'graph --json',

@@ -47,6 +47,7 @@ async function showEvents(context: CommandContext, { values }: GivenFlags): Prom
 const LEVELS: Readonly<Record<string, number>> = { warn: 33, error: 31 };
 
 function renderEvent({ time, level, service, event, text }: JournalEntry, colour: boolean): string {
+  // The text of `cleaned-up` begins with the name of its service.
   const about = service === null || event === 'cleaned-up' ? '' : `${service} `;
   const shown = printable(`${about}${text}`);
   const code = colour ? LEVELS[level] : undefined;

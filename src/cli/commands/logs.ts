@@ -3,6 +3,7 @@ import type { GapJson, LogLineJson } from '../../control/follow.ts';
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
 import { readTime } from '../flags.ts';
 import { LogCursor } from '../following.ts';
+import { renderJson } from '../json.ts';
 import { query, reportUsage, streamFromSupervisor } from '../request.ts';
 import { FOLLOW_FLAG, finishStream, LINES_FLAG, LINES_MISTAKE, readLines } from '../stream.ts';
 
@@ -53,7 +54,7 @@ async function showLogs(context: CommandContext, { values, positionals }: GivenF
   const take = (value: unknown) => {
     const line = value as LogLineJson | GapJson;
     if (!cursor.take(line)) return;
-    if (values.json === true) context.out(`${JSON.stringify(value)}\n`);
+    if (values.json === true) context.out(renderJson(value));
     else if ('skipped' in line) context.out(`${line.text}\n`);
     else {
       const time = values.time === true ? `${line.time} ` : '';
