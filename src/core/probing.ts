@@ -19,13 +19,15 @@ interface Watch {
   readonly dueAt: Millis;
   /** Successes in a row, or, below zero, failures in a row. */
   readonly streak: number;
+  /** The latest result if it was a failure; null: a success, or no result yet. */
+  readonly failure: ProbeDetail | null;
 }
 
 export interface Probing {
   /** Attempts made in this run; also the number of the latest. */
   readonly attempts: number;
   readonly flight: Flight | null;
-  /** While starting: the probe of the round that is next, and when; null when only a latch can help. */
+  /** While starting: the probe of the round that is next, and when; null during an attempt, while a latch waits, and after the round. */
   readonly cursor: number;
   readonly nextAt: Millis | null;
   /** Successes in a row of each ready probe while starting. */
@@ -41,14 +43,17 @@ export interface Probing {
   readonly watches: readonly Watch[];
   /** What it waits for, or the latest result: why it is not ready; null: there is nothing to show. */
   readonly detail: ProbeDetail | null;
-  /** The liveness probe that fails, by its index; null: each holds, or has no result yet. */
+  /** The liveness probe that fails, by its index; of several, the one that failed last. Null: each holds, or has no result yet. */
   readonly lapse: (Lapse & { readonly index: number }) | null;
 }
 
 export interface Probed {
   readonly probing: Probing;
   readonly effects: readonly ServiceEffect[];
-  /** During a start: `passed` when every readiness probe holds. After it: what the results of a probe mean. */
+  /**
+   * During a start: `passed` when every readiness probe holds. After it: what the result of a probe means. `recovered` is returned
+   * for every success after which all readiness probes hold, even if the service was not unready before.
+   */
   readonly outcome: 'none' | 'passed' | 'unready' | 'recovered' | 'dead';
 }
 
@@ -114,7 +119,7 @@ function still(probing: Probing): Probed {
   return { probing, effects: [], outcome: 'none' };
 }
 
-/** Continues a round: skips probes that hold, and begins the next attempt when it is due. */
+/** Continues a round, once each latch has seen what it waits for: begins the next attempt when it is due. Latches need no attempt. */
 export function continueRound(plan: ServicePlan, probing: Probing, now: Millis): Probed {
   if (probing.flight !== null) return still(probing);
   const missing = plan.ready.findIndex((probe, index) => isLatch(probe) && !probing.latched[index]);
@@ -187,7 +192,7 @@ export function beginWatch(plan: ServicePlan, probing: Probing, now: Millis): Pr
   const of = (kind: ProbeKind, probes: readonly Probe[]) =>
     probes.flatMap((probe, index) =>
       kind === 'live' || (probe.continuous && !isLatch(probe))
-        ? [{ kind, index, dueAt: now + probe.interval, streak: probe.successes }]
+        ? [{ kind, index, dueAt: now + probe.interval, streak: probe.successes, failure: null }]
         : [],
     );
   return {
@@ -218,14 +223,14 @@ export function applyWatchResult(plan: ServicePlan, probing: Probing, result: At
   const watches = probing.watches.map((watch) => {
     if (watch.kind !== flight.kind || watch.index !== flight.index) return watch;
     streak = result.ok ? Math.max(0, watch.streak) + 1 : Math.min(0, watch.streak) - 1;
-    return { ...watch, streak, dueAt: now + (probe?.interval ?? 0) };
+    return { ...watch, streak, failure: result.ok ? null : result.detail, dueAt: now + (probe?.interval ?? 0) };
   });
   const next = { ...probing, flight: null, watches };
   if (flight.kind === 'live') {
     const of = probe?.failures ?? 3;
     const { index } = flight;
     const failed = { index, failures: -streak, of, detail: result.detail };
-    const lapse = !result.ok ? failed : next.lapse?.index === index ? null : next.lapse;
+    const lapse = !result.ok ? failed : next.lapse?.index === index ? findLapse(plan, watches) : next.lapse;
     return {
       ...continueWatch(plan, { ...next, lapse }, now),
       ...(streak <= -of && { outcome: 'dead' as const }),
@@ -238,9 +243,23 @@ export function applyWatchResult(plan: ServicePlan, probing: Probing, result: At
     (watch) => watch.kind === 'live' || watch.streak >= (plan.ready[watch.index]?.successes ?? 1),
   );
   return {
-    ...continueWatch(plan, { ...next, detail: allReady ? null : next.detail }, now),
+    ...continueWatch(plan, { ...next, detail: allReady ? null : (findUnready(watches) ?? next.detail) }, now),
     outcome: allReady ? 'recovered' : 'none',
   };
+}
+
+/** A liveness probe that fails; null: each holds. */
+function findLapse(plan: ServicePlan, watches: readonly Watch[]): Probing['lapse'] {
+  for (const { kind, index, streak, failure } of watches) {
+    if (kind === 'live' && failure !== null)
+      return { index, failures: -streak, of: plan.live[index]?.failures ?? 3, detail: failure };
+  }
+  return null;
+}
+
+/** The result of a readiness probe that fails; null: the latest result of each was a success. */
+function findUnready(watches: readonly Watch[]): ProbeDetail | null {
+  return watches.find(({ kind, failure }) => kind === 'ready' && failure !== null)?.failure ?? null;
 }
 
 /** The result of an attempt that has passed its deadline; null: it has not. */

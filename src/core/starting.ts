@@ -332,11 +332,13 @@ function watched(
   return { service: { ...service, state: next }, effects, notices };
 }
 
-/** A liveness probe has failed, or holds again. */
-function livenessNotices({ lapse: before }: Probing, { lapse: after }: Probing): ServiceNotice[] {
+/** A liveness probe has failed, or all hold again. */
+function livenessNotices({ lapse: before, watches }: Probing, { lapse: after }: Probing): ServiceNotice[] {
   if (after === before) return [];
   if (after === null) return [{ event: 'liveness-recovered' }];
-  const { failures, of, detail } = after;
+  const { index, failures, of, detail } = after;
+  // One probe holds again and another still fails: that failure has been reported.
+  if (watches.some((watch) => watch.kind === 'live' && watch.index === index && watch.streak === -failures)) return [];
   return [{ event: 'liveness-failed', failures, of, detail }];
 }
 

@@ -336,6 +336,36 @@ describe('after ready', () => {
     expect(shown(350)).toBeNull();
   });
 
+  /** Probe 0 is attempted at 1000, 2000 and 3000, and holds again at 3000; probe 1 every 300, and holds again at 1500. */
+  const two = [probe({ interval: 1_000, failures: 9 }), probe({ interval: 300, failures: 9 })];
+  const sick = {
+    probe: ({ index, age }: Asked) => ({
+      ok: age === 0 || age >= (index === 0 ? 2_500 : 1_400),
+      detail: `probe ${index}`,
+      after: 0,
+    }),
+  };
+
+  test('of two liveness probes that fail, the other is shown when one holds again, and is not reported twice', () => {
+    const sim = simulate(one([], { live: two }), { a: sick });
+    const shown = (at: number) => takeSnapshot(sim.until(at).world, at).services[0]?.reason ?? null;
+    expect(shown(1_250)).toMatchObject({ kind: 'liveness', lapse: { failures: 4, detail: { text: 'probe 1' } } });
+    expect(shown(1_600)).toMatchObject({ kind: 'liveness', lapse: { failures: 1, detail: { text: 'probe 0' } } });
+    expect(sim.said('liveness-recovered')).toEqual([]);
+    expect(shown(3_100)).toBeNull();
+    // Four of probe 1, and two of probe 0.
+    expect(sim.said('liveness-failed')).toHaveLength(6);
+    expect(sim.said('liveness-recovered')).toHaveLength(1);
+  });
+
+  test('of two readiness probes that fail, the one that still fails is shown', () => {
+    const sim = simulate(one(two.map((each) => ({ ...each, continuous: true }))), { a: sick });
+    const shown = (at: number) => takeSnapshot(sim.until(at).world, at).services[0]?.reason ?? null;
+    expect(shown(1_250)).toMatchObject({ kind: 'probe', detail: { text: 'probe 1' } });
+    expect(shown(1_600)).toMatchObject({ kind: 'probe', detail: { text: 'probe 0' } });
+    expect(shown(3_100)).toBeNull();
+  });
+
   test('liveness probes that give no result are failures too', () => {
     const live = [probe({ interval: 1_000, timeout: 500, failures: 2 })];
     const sim = simulate(one([], { live }), { a: { probe: () => null, stopExit: withCode(0) } });
