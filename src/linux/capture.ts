@@ -37,7 +37,7 @@ export async function capture(
   const printed = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
   if (result.exitCode !== undefined) return { code: result.exitCode, failure: null, ...printed };
   if (result.signal !== undefined)
-    return { code: exitCodeOfSignal(signalNumber('SIGKILL')), failure: null, ...printed };
+    return { code: exitCodeOfSignal(signalNumber(result.signal)), failure: null, ...printed };
   return {
     code: EXIT_CODE.notFound,
     failure: result.originalMessage ?? result.shortMessage ?? 'it could not be started',
