@@ -1,5 +1,5 @@
 // `export dockerfile`: an image with svc-super, services.yaml and the environment files beside it. Nothing of services.yaml is
-// lost. Reads no file; what has to be in the build's folder is said in the first comment.
+// lost. Reads no file. The first comment of the output lists the files that the folder of the build has to contain.
 import { toSeconds } from '../quantities.ts';
 import { CONFIG_FILE, type Exporter } from './format.ts';
 import { toLabel } from './names.ts';
@@ -24,9 +24,10 @@ export const exportDockerfile: Exporter = (source, { image }, reporter) => {
   reportRepeated(source, ENGINE_FIELDS, reporter);
   reportStop(source, reporter);
   const files = bundledFiles(source, (target) => `mount it at ${target} when the container runs`, reporter);
+  const needed = [source.fileName, ...files.keys()].join(', ');
   const ports = publishedPorts(source).map(({ port }) => port);
   const lines = [
-    `# ${toLabel(source.name)}, made by \`svc-super export dockerfile\`. The folder of the build has to contain ${source.fileName} and`,
+    `# ${toLabel(source.name)}, made by \`svc-super export dockerfile\`. The folder of the build has to contain ${needed} and`,
     '# the two files of svc-super:',
     `#   docker build -t ${toLabel(source.name)} . && ${runCommand(source)}`,
     `FROM ${image}`,

@@ -156,6 +156,7 @@ describe('dockerfile', () => {
       { format: 'dockerfile' },
     );
     expect(text.match(/^COPY .*env$/gm)).toEqual(['COPY a.env /etc/svc-super/a.env']);
+    expect(text).toContain('The folder of the build has to contain services.yaml, a.env and\n');
     for (const name of ['/etc/b.env', 'c.env', '../d.env'])
       expect(report).toContain(`needs a look: \`env_file\` ${name}: `);
   });
