@@ -1,5 +1,5 @@
-// Starts programs. The child reports a failure, by step and errno, through a pipe that exec closes: PID 1 polls the pipe and
-// never blocks until the program executes. The child applies the settings that need privileges before it changes its user.
+// Starts programs. The child reports a failure, by step and errno, through a pipe that exec closes. PID 1 polls the pipe,
+// so it never waits for the exec. The child applies the settings that need privileges before it changes its user.
 // Never interprets an exit status.
 #include "spawn.h"
 
@@ -152,6 +152,7 @@ static void place_streams(const struct spawn *spawn, const int *writing_ends) {
   report = (int)moved;
   for (u32 at = 0; at < spawn->stream_count; at++) {
     const struct stream *stream = &spawn->streams[at];
+    // `which`: the access mode of a path, or the index of an earlier pipe.
     long source = stream->kind == STREAM_NULL   ? open_null()
                   : stream->kind == STREAM_PATH ? sys_open(stream->path, (int)stream->which | O_NOCTTY)
                   : stream->kind == STREAM_SAME ? writing_ends[stream->which]
@@ -163,7 +164,10 @@ static void place_streams(const struct spawn *spawn, const int *writing_ends) {
   for (u32 at = 0; at < spawn->stream_count; at++) must(STEP_STREAMS, sys_dup3(sources[at], (int)spawn->streams[at].target, 0));
 }
 
-/** Enters a cgroup before anything is allocated there: what a process has used before stays with its old cgroup. */
+/**
+ * Enters a cgroup before exec, so that the program's memory counts there: memory that a process has already stays with its old
+ * cgroup.
+ */
 static void enter_cgroup(const char *path) {
   long fd = sys_open(path, O_WRONLY);
   must(STEP_CGROUP, fd);
@@ -311,8 +315,8 @@ void start_run(const struct start *start, const struct spawn *spawn, struct run 
 
 void finish_start(struct run *run) {
   i32 found[3];
-  // EAGAIN: the child has not executed the program yet. A child that was reaped reports nothing more, even if a process that it
-  // forked still has the pipe open: its exit status is the result then.
+  // EAGAIN: the child has not executed the program yet. A child that was reaped reports nothing more: its exit status is the
+  // result, even if another process has opened the pipe through /proc/PID/fd, so that the pipe does not end.
   long size = sys_read(run->exec_report, found, sizeof found);
   if (size == -EAGAIN && !run->exited) return;
   sys_close(run->exec_report);

@@ -23,7 +23,10 @@ struct settings {
   /** The same for deaths less than YOUNG after the supervisor had taken over. */
   u32 deaths_young_most;
 };
-/** A supervisor that lives at least this long ends a series of deaths, milliseconds. */
+/**
+ * Milliseconds. A death at least this long after the takeover ends a series of deaths; one at least this long after the start
+ * resets the pause before the next start.
+ */
 enum { YOUNG = 1000 };
 
 /** Why a supervisor ended. */
@@ -38,7 +41,10 @@ extern struct pid1 {
   int self, is_init, signals, socket, control;
   /** Its PID. 0: there is none, and the next one is started at `start_at`, unless PID 1 is alone. */
   int supervisor;
-  /** `has_taken_over`: the current supervisor has sent REQUEST_HELLO. `was_taken_over`: any supervisor has. */
+  /**
+   * `has_taken_over`: the current supervisor has sent REQUEST_HELLO. `was_taken_over`: any supervisor has; cleared if the next
+   * one starts like the first one.
+   */
   int has_taken_over, was_taken_over;
   u32 grace;
   sigmask stop_signals;
@@ -83,6 +89,7 @@ extern struct pid1 {
   u32 last_run;
   struct run *runs;
   size_t runs_size;
+  /** `ends`: how many runs have ended or failed to start; the next one gets the number after that as its `order`. */
   u32 run_count, free_hint, ends;
   /** The queue of reports, oldest first: slot << 1 | REPORT_STARTED or REPORT_EXITED. */
   u32 *reports;
@@ -131,14 +138,17 @@ int send_records(void);
 long launch_supervisor(void);
 /**
  * Handles the end of the supervisor: starts the next one, at once or after a pause, or stops all services. If no supervisor
- * had taken over, PID 1 exits with its code, such as that for an invalid configuration or after a help text.
+ * has ever taken over and this one has exited, PID 1 exits with its code, such as that for an invalid configuration or after a help text.
  */
 void lose_supervisor(int status);
 /** Starts a supervisor, kills a hung one, or carries out a stop request without a supervisor, if that is due. */
 void check_supervisor(i64 now);
 /** The time at which check_supervisor() must be called next; -1: after the next event. */
 i64 next_check_at(i64 now);
-/** Moves all times by an absence: a time in which this process did not run (SIGSTOP, a frozen container). */
+/**
+ * Moves the times from which the limits for a supervisor and a stop request count by an absence: a time in which this process
+ * did not run (SIGSTOP, a frozen container). `last_received_at` and `deadline` stay.
+ */
 void shift_deadlines(i64 by);
 
 // loop.c

@@ -1,5 +1,5 @@
 // Makes text from outside (process names, probe results, file contents, arguments) safe to show on a terminal: every
-// character that a terminal interprets or hides becomes an escape. No other file does this; every folder of src may
+// character that a terminal interprets or hides becomes an escape. No other file does this; every part of src may
 // import it. Pure.
 
 /**

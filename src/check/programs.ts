@@ -11,7 +11,10 @@ interface CommandToCheck {
   /** The field of the command; null: the command of the service itself. */
   readonly field: string | null;
   readonly argv: readonly string[];
-  /** What may install the program before the command runs; null: the program must be installed already. */
+  /**
+   * What may install the program before the command runs; null: the program must be installed already. `the service`: its own
+   * command is a text for a shell, which may install programs itself.
+   */
   readonly installer: 'a task or hook before it' | 'the service' | null;
 }
 
@@ -92,8 +95,9 @@ export function checkCommand({ service, field, argv, installer }: CommandToCheck
 }
 
 /**
- * Finds missing programs of services that start later, unless a task or a hook may install them. Yields null after each
- * service, so that the caller can yield to the event loop. A program that several services execute is inspected once.
+ * Finds missing programs of services that start later, unless a task or a hook may install them. A missing /bin/sh is always
+ * reported: an image without a shell needs other commands. Yields null after each service, so that the caller can yield to the
+ * event loop. A program that several services execute is inspected once.
  */
 export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
   const isAfterTask = findAfterTasks(plan);

@@ -242,7 +242,7 @@ function mergeService(
     log: complete(LOG, { ...base.log, ...own.log }),
     hooks: complete(HOOKS, { ...base.hooks, ...own.hooks }),
     gpus: mergeGpus(base.gpus, own.gpus),
-    // A failure of one of many runs ends nothing unless the file says so.
+    // A service that is started by hand or on a schedule is not essential unless the file says so.
     essential:
       merged.essential ?? (merged.start !== 'manual' && merged.schedule === undefined && merged.every === undefined),
     env: new Map([...(base.env ?? []), ...(own.env ?? [])]),

@@ -78,7 +78,7 @@ export function parseSize(text: string): Parsed {
   const value = Math.round(Number(number) * size);
   return Number.isSafeInteger(value)
     ? { ok: true, value }
-    : { ok: false, suggestion: 'the largest possible is `8000TiB`' };
+    : { ok: false, suggestion: 'the largest possible is `8191TiB`' };
 }
 
 const SPELLED: Readonly<Record<string, keyof typeof UNITS>> = {

@@ -190,7 +190,7 @@ const FAMILIES = {
   },
   svc_super_service_memory_max_bytes: {
     type: 'gauge',
-    help: 'The limit of the private memory of a service (`max_memory`)',
+    help: '`max_memory` of a service: private memory above it is handled as `on_exceed` says',
     samples: forEachService(({ memory }) => memory?.max_bytes),
   },
   svc_super_service_memory_exceeded_total: {

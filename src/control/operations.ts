@@ -153,7 +153,7 @@ const RELOAD: Route = {
   method: 'POST',
   path: '/v1/reload',
   summary:
-    'Reads the configuration again and applies the difference; an invalid file changes nothing. Reopens the log files in both cases',
+    'Reads the configuration again and applies the difference; an invalid file changes nothing. Reopens the log files in both cases, unless it is a dry run',
   params: { dry_run: { in: 'body', type: 'boolean', summary: 'return the difference without applying it' } },
   responses: {
     200:

@@ -163,7 +163,7 @@ function resolveScalar(
   return { text: text.replaceAll('${', () => '$${'), isText: typeof value !== 'number' && typeof value !== 'boolean' };
 }
 
-/** A path relative to the file that the text will be in. A path that begins with a variable counts as absolute. */
+/** The path, relative to the place where the text will be read. A path that begins with a variable counts as absolute. */
 function placePath(path: string, node: Node, source: Source, how: Printing['how']): string {
   if (isAbsolute(path) || path.startsWith('${')) return path;
   const own = fromFirst(path, node, source);

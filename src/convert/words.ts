@@ -74,7 +74,10 @@ export function shellText(words: readonly string[]): string | null {
   return isShell && flag === '-c' && text !== undefined && text.trim() !== '' && more.length === 0 ? text : null;
 }
 
-/** A text of services.yaml with a reference behind it. A `$` right before it would escape it, and gets a reference itself. */
+/**
+ * A text of services.yaml, followed by a reference. A `$` at the end of the text would escape the reference, and becomes one
+ * itself.
+ */
 export function withReference(before: string, reference: string): string {
   const dollars = /\$+$/.exec(before)?.[0];
   if (dollars === undefined) return before + reference;

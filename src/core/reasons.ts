@@ -8,13 +8,13 @@ import { isLeaving } from './state.ts';
 import { canNeverHold, canNeverOpen, holds, isMet } from './waits.ts';
 import { claimOn, type World } from './world.ts';
 
-/** The most conditions of one barrier that are listed. */
-const SHOWN = 3;
+/** The most conditions of one barrier that are listed: one more than a message names, so that it can end with `...`. */
+const LISTED = 4;
 
 export class Reasons {
   readonly #world: Pick<World, 'index' | 'services' | 'waits'>;
   /** By the number of a barrier. */
-  readonly #lost = new Map<number, Blockage | null>();
+  readonly #blockages = new Map<number, Blockage | null>();
   readonly #missing = new Map<number, readonly Wait[]>();
 
   constructor(world: Pick<World, 'index' | 'services' | 'waits'>) {
@@ -29,7 +29,7 @@ export class Reasons {
     const number = graph.numbers.get(name);
     if (number === undefined || !this.#isBlocked(name)) return null;
     for (const at of graph.waitsFor[number] ?? []) {
-      const reason = this.#lostBy(at);
+      const reason = this.#blockageAt(at);
       if (reason !== null) return reason;
     }
     return null;
@@ -76,15 +76,15 @@ export class Reasons {
     return number !== undefined && this.#world.waits.services.at(number).blocked;
   }
 
-  #lostBy(at: number): Blockage | null {
-    const known = this.#lost.get(at);
+  #blockageAt(at: number): Blockage | null {
+    const known = this.#blockages.get(at);
     if (known !== undefined) return known;
-    const reason = this.#findLost(barrierAt(this.#world.index.graph, at), at);
-    this.#lost.set(at, reason);
+    const reason = this.#readBlockage(barrierAt(this.#world.index.graph, at), at);
+    this.#blockages.set(at, reason);
     return reason;
   }
 
-  #findLost(barrier: Barrier, at: number): Blockage | null {
+  #readBlockage(barrier: Barrier, at: number): Blockage | null {
     const { edges, least } = barrier;
     if (!canNeverOpen(barrier, this.#world.waits.barriers.at(at))) return null;
     const obstacle = edges.map((edge) => this.#obstacleOf(edge)).find((found) => found !== null) ?? null;
@@ -125,7 +125,7 @@ export class Reasons {
       const target = this.#world.services.get(on);
       if (target === undefined || holds(edge, target)) continue;
       missing.push({ kind: 'edge', on, condition, isStopped: isStopped(on) });
-      if (missing.length > SHOWN) break;
+      if (missing.length >= LISTED) break;
     }
     return missing;
   }

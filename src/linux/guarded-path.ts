@@ -180,7 +180,7 @@ class Walk {
   #refuseUnless(isAllowed: boolean, name: string): void {
     if (isAllowed) return;
     throw new Error(
-      `a link of user ${this.#chooser} leads to ${name}, which this user may not read. Write the path that the link leads to`,
+      `a link of user ${this.#chooser} leads to ${name}, which user ${this.#chooser} may not read: through the link, that user could choose what is read. Write the path that the link leads to`,
     );
   }
 }

@@ -11,7 +11,7 @@ export interface HostsFile {
   remove(): void;
 }
 
-/** Each call may throw an Error with `code`. */
+/** Each call may throw: an Error with `code` if a system call failed, and one without if the path is refused. */
 export function hostsFile(path = '/etc/hosts'): HostsFile {
   return {
     read() {

@@ -1,4 +1,4 @@
-// Signals of Linux by name and number, the same on x86-64 and arm64: signal(7). Pure: every folder may import it. node:os
+// Signals of Linux by name and number, the same on x86-64 and arm64: signal(7). Pure: every part of src may import it. node:os
 // has such a table, but loading it would delay the handling of the first failure.
 
 /** Names without `SIG`; the first is signal 1. */

@@ -10,7 +10,11 @@ export interface RunRequest {
   readonly spec: ProcessSpec;
   /** Name of the signal that PID 1 sends if the supervisor has died. */
   readonly stopSignal: string;
-  /** `vllm#3`: SVC_NAME and SVC_RUN of the program's environment, or a name that occurs in no environment. */
+  /**
+   * `vllm#3`: SVC_NAME and SVC_RUN of the program's environment, by which its processes are found if the kernel stores no mark. A
+   * command beside the service (a probe, a hook) has a name that no environment yields, so that its run never claims processes of
+   * the service.
+   */
   readonly runName: string;
 }
 
@@ -62,6 +66,7 @@ export interface Run {
   /** The pid of the main process; 0 until it executes. */
   pid: number;
   start: number;
+  /** The mark of its processes (readMark). */
   readonly mark: string;
   readonly runName: string;
   /** Known members that are alive or have not been reaped yet: pid -> start time. */
@@ -83,7 +88,9 @@ export interface Ending {
   readonly cleanedUp: Map<string, { readonly pid: number; readonly name: string }>;
   /** Called when no process is left; undefined: no caller waits for that. */
   done: Done | undefined;
+  /** The pause before the next scan for processes, milliseconds. */
   pause: number;
+  /** Cancels that scan. */
   cancel: () => void;
 }
 

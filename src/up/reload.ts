@@ -147,8 +147,8 @@ function keepEnvironments(before: Plan, after: Plan, { files, ofRun }: ReloadPar
 }
 
 /**
- * Ports that our services list are not passed to this function. A port that a service uses without listing it conflicts with
- * another service, but not with itself.
+ * The function is not called for ports that our services list. A port that a service listens on without listing it is taken for
+ * every other service, but not for that service.
  */
 function holderFor({ findHolder, owners }: ReloadParts): HolderFor {
   return (port, service) => {
@@ -182,13 +182,13 @@ function describe(before: Plan, after: Plan, services: ReadonlyMap<string, Servi
 
 /** What a reload does to a service whose plan has changed; `service`: its present value. */
 function actionOf(from: ServicePlan, to: ServicePlan, service: Service | undefined): ReloadAction {
-  const isRun = restartFields(from, to).length > 0;
+  const needsRestart = restartFields(from, to).length > 0;
   if (from.enabled !== to.enabled) {
     if (!to.enabled) return 'stops';
     return to.start === 'auto' ? 'starts' : 'next-start';
   }
   if (service?.state.id === 'idle' && to.start === 'auto') return 'starts';
-  if (!isRun) return 'in-place';
+  if (!needsRestart) return 'in-place';
   return service?.state.id === 'idle' || service?.wanted === 'down' ? 'next-start' : 'restarts';
 }
 

@@ -22,7 +22,7 @@ import type { NewScale } from './reload.ts';
 
 interface SourceParts {
   readonly version: string;
-  /** The PID of PID 1, or of the native program in its place. */
+  /** The PID of the native program in this PID namespace: 1, unless `up` runs below another init. */
   readonly pid: number;
   /** Bytes of a memory page. */
   readonly page: number;
@@ -76,7 +76,7 @@ export function makeApiSource(parts: SourceParts): ApiSource {
     },
     events: {
       latest: (count) => journal.latest(count),
-      // Called after the batch of this turn, so that a client gets only events that a successor has too.
+      // A microtask runs after the checkpoint with the entry was sent, so that a client gets only events that a successor has too.
       follow: (follower) => journal.follow((entry) => queueMicrotask(() => follower(entry))),
     },
     exec: async (service, { argv, input, env, take, abort }) => {
@@ -93,8 +93,8 @@ export function makeApiSource(parts: SourceParts): ApiSource {
 }
 
 /**
- * The usage of processes is cached for FRESH milliseconds, or for TIMES the duration of its scan of /proc: with thousands of
- * processes the scan is the most expensive part of a status.
+ * The usage of processes is cached for FRESH milliseconds, or for TIMES the duration of its scan of /proc, whichever is longer:
+ * with thousands of processes the scan is the most expensive part of a status.
  */
 const FRESH = 100;
 const TIMES = 10;

@@ -77,7 +77,7 @@ describe('a size', () => {
     '1g': 'write `1GB`',
     big: 'write it like `64KiB` or `20MB`',
     '1PB': 'write it like `64KiB` or `20MB`',
-    '99999TiB': 'the largest possible is `8000TiB`',
+    '99999TiB': 'the largest possible is `8191TiB`',
   };
   for (const [text, suggestion] of Object.entries(wrong)) {
     test(`${text} is not a size: ${suggestion}`, () => {

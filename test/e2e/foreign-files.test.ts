@@ -215,7 +215,7 @@ asRoot(
     const refused = await run.command('reload');
     expect(refused.code).toBe(78);
     expect(refused.stderr).toMatch(
-      /cannot read .*a\.env: a link of user 65534 leads to vault, which this user may not read/,
+      /cannot read .*a\.env: a link of user 65534 leads to vault, which user 65534 may not read/,
     );
     rmSync(file);
     chmodSync(join(run.folder, 'vault'), 0o755);

@@ -5,12 +5,12 @@ import { printChange, requestChange } from '../reloaded.ts';
 
 export default {
   summary:
-    'read the configuration again and apply what has changed; an invalid file changes nothing; log files are reopened',
+    'read the configuration again and apply what has changed; an invalid file changes nothing; log files are reopened in both cases',
   usage: 'svc-super reload [--dry-run] [--json]',
   example: 'svc-super reload --dry-run',
   connects: true,
   flags: {
-    'dry-run': { type: 'boolean', short: 'n', summary: 'only show the difference' },
+    'dry-run': { type: 'boolean', short: 'n', summary: 'only show the difference, and reopen no log files' },
     json: JSON_FLAG,
   },
   run: requestReload,

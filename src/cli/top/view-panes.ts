@@ -76,13 +76,13 @@ function needRow(model: Model, need: Need, indent: string, service: TopService |
       .add(clean(need.name))
       .add(`  ${shownState(service)}`, style);
   } else row.add(clean(need.name));
+  const any = need.any === undefined ? '' : `, any ${need.any.least} of ${clean(need.any.of)}`;
   const parts = [
-    need.condition,
-    ...(need.any === undefined ? [] : [`any ${need.any.least} of ${clean(need.any.of)}`]),
+    `until ${need.condition}${any}`,
     ...(need.restarts === true ? ['restarts with it'] : []),
     ...(need.origin === 'stage' ? ['stage'] : []),
   ];
-  return row.add(`  until ${parts.join(', ')}`, 'quiet');
+  return row.add(`  ${parts.join('; ')}`, 'quiet');
 }
 
 /** The least cells of the bars. On a narrow screen, names are cut first. */

@@ -5,7 +5,7 @@ import { type Parameter, type Route, refuse } from '../api.ts';
 import { ACCEPTED, KEYED, operate } from '../operations.ts';
 import type { WireService } from '../wire.ts';
 
-/** The state of Nosana for each state of a service; all others are `completed`. */
+/** The state of Nosana for each state of a service. Every state that is not listed is `completed`. */
 const NOSANA_STATES: Readonly<Record<string, string>> = {
   idle: 'pending',
   pending: 'pending',

@@ -25,7 +25,7 @@ export function toLabel(name: string): string {
   return label === '' ? 'service' : label;
 }
 
-/** The wanted label, or, where it is taken, that label with a number behind it. */
+/** The wanted label, or, where it is taken, that label with a number appended. */
 export function freeLabel(wanted: string, taken: ReadonlySet<string>): string {
   let label = wanted;
   for (let count = 2; taken.has(label); count += 1) label = `${wanted.slice(0, 60)}-${count}`;

@@ -146,7 +146,7 @@ function reportRecipe(source: ExportSource, recipe: Recipe, reporter: Reporter):
     add(['resources', 'nodes'], changed('svc-super runs the services of one node, and the script asks for one'));
   }
   if (recipe.container.definition !== null) {
-    const why = 'the definition that the export writes is another one';
+    const why = 'the export writes a definition of its own, and does not read yours';
     add(['container', 'definition'], look(why, 'add its `%files`, `%post` and `%runscript` lines to your own'));
   }
   const ports = new Set(publishedPorts(source).map(({ port }) => port));

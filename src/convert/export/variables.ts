@@ -1,6 +1,6 @@
-// The references to variables in services.yaml, as an export treats them: defaults are put in, and a variable without a default
-// keeps its reference. Never reads the environment of the exporting machine, so that the output depends on the file only and
-// contains none of that machine's secrets.
+// The references to variables in services.yaml, as an export treats them: a default replaces its reference, except where the
+// output (Compose) has references of the same form; a variable without a default keeps its reference. Never reads the environment
+// of the exporting machine, so that the output depends on the file only and contains none of that machine's secrets.
 import { REPLICA } from '../../config/reading.ts';
 import type { Node, PathStep, ScalarNode } from '../../config/tree.ts';
 

@@ -45,7 +45,7 @@ export function reportGpus({ services }: ExportSource, remark: Remark, reporter:
 /** The fields whose values an output for one engine of containers repeats. */
 export const ENGINE_FIELDS = ['port', 'ports', 'gpus', 'stop_timeout', 'start_timeout', 'replicas'] as const;
 
-/** Reports each value that the output repeats from one of the fields and that a variable of the container may change. */
+/** Reports each value that the output takes from one of the fields, and that `up` may read differently because of a variable. */
 export function reportRepeated(source: ExportSource, fields: readonly string[], reporter: Reporter): void {
   const { references, assumed, services } = source;
   for (const { name, written, path } of references) {

@@ -2,7 +2,8 @@
 // are quoted. Reads nothing.
 
 import type * as Yaml from 'yaml';
-// The browser build does not look at LOG_STREAM and LOG_TOKENS (src/config/yaml-thorough.ts).
+// The node build prints its tokens if the environment has LOG_STREAM or LOG_TOKENS; the browser build does not read these
+// variables (src/config/yaml-thorough.ts).
 // @ts-expect-error the package declares no types at this path
 import * as browserBuild from '../../../node_modules/yaml/browser/index.js';
 

@@ -8,7 +8,7 @@ import { briefOf, entriesOf, itemsOf, Section, switchOf, textOf } from '../yaml-
 import type { Value } from '../yaml-values.ts';
 import type { ComposeReader } from './compose-reader.ts';
 
-/** Variables that svc-super sets itself. */
+/** Variables that svc-super sets itself. SPT_NOENV: see src/plan/environment.ts. */
 const RESERVED: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_RUN', 'SVC_REPLICA', 'SPT_NOENV', 'NOTIFY_SOCKET']);
 
 /** The usual PATH of images, which needs no entry. */
@@ -33,7 +33,7 @@ export function importEnvironment(reader: ComposeReader, fields: ServiceDraft['f
       report.look(
         section.where('environment'),
         `environment of ${reader.key}`,
-        'a variable has no name',
+        name === '' ? 'a variable has no name' : `the name ${name} contains \`=\``,
         'it is left out',
       );
     else if (text !== null) env.set(name, text);

@@ -80,7 +80,7 @@ function importTop(top: Section, draft: FileDraft, report: Report): void {
   report.changed(
     null,
     'the end of a service',
-    'a container that ends does not end the others, so `exit: all` is written',
+    'a container that ends does not end the others, so `exit: all` is written: svc-super ends when all services have ended',
     'most containers should end when a service fails: write `exit: failure` or `exit: first`',
   );
   if (draft.services.length > 1) draft.top.hosts = true;

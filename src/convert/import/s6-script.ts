@@ -35,7 +35,7 @@ function interpreterOf(text: string): readonly string[] {
 
 /** A command in execline, which only the program of that name can run. */
 export const execlineScript = (command: Value): S6Command =>
-  bare(command, 'it is written in execline: the image must keep that');
+  bare(command, 'it is written in execline: keep execline in the image');
 
 /** The command that runs a script which lies at `path` in the container. */
 export function scriptCommand(text: string, path: string): S6Command {
@@ -47,9 +47,9 @@ export function scriptCommand(text: string, path: string): S6Command {
   const simple = /(?:^|\/)(?:ba|da|a)?sh$/.test(program) ? shellCommand(text) : null;
   if (simple !== null) return simple;
   const note = /\bs6-setuidgid\b/.test(text)
-    ? 'it uses s6-setuidgid: the image must keep that, or write `user`'
+    ? 'it uses s6-setuidgid: keep that in the image, or write `user` instead'
     : /(?:^|\/)bashio$/.test(program)
-      ? 'it is written for bashio: the image must keep that'
+      ? 'it is written for bashio: keep bashio in the image'
       : null;
   return bare([program, ...options, path], note);
 }

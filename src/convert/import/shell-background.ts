@@ -30,7 +30,10 @@ export function addBackground(state: ShellState, statement: Statement): void {
     if (/\bkill\b/.test(text) && /\b(?:curl|wget|nc)\b/.test(text))
       look('it looks like a watchdog', 'a `live` probe of the service does the same');
     else if (typeof written === 'string' && written.includes('\n'))
-      look('the source is kept as it is, with what it needs before it', 'write the program as the command');
+      look(
+        'the shell text is kept as it is, preceded by the settings that it needs',
+        'write the program as the command',
+      );
   }
   if (/sleep infinity/.test(text) && scan(command, text).called.has('sleep')) look('it only idles', 'remove it');
   adviseForeground(state, statement, unit);

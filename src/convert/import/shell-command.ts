@@ -1,4 +1,4 @@
-// A command of a start script as a service: words without a shell where all of them are literal, else the source of the
+// A command of a start script as a service: words without a shell where all of them are literal, else the text of the
 // command, with `exec` where one program remains. Redirections to a file become `log.file`; wrappers become fields.
 import type { Assignment, Redirection, Word } from 'unbash';
 import type { ServiceDraft } from '../services-yaml.ts';

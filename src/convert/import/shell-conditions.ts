@@ -9,7 +9,7 @@ export interface ShellCondition {
   readonly changed: string | null;
 }
 
-/** `enabled` for a condition with the source `text`; null: it cannot be written as a value of that field. */
+/** `enabled` for a condition that is written as `text`; null: it cannot be written as a value of that field. */
 export function conditionOf(clause: CompoundList, text: string, known: Known): ShellCondition | null {
   if (clause.commands.length !== 1) return null;
   const inner = /^(?:\[\[?\s+(.*?)\s+\]\]?|test\s+(.*?))\s*;?$/s.exec(text.trim());

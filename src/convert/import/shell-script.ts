@@ -1,4 +1,4 @@
-// A shell script as a tree with its text: slices of the source, what a part of it assigns, reads, calls and starts. Executes
+// A shell script as a tree with its text: slices of the script, what a part of it assigns, reads, calls and starts. Executes
 // nothing. The parser is unbash, which reads Bash and POSIX shell.
 import { forEachChild, type ParsedScript, parse, type Statement, type SyntaxNode, type Word } from 'unbash';
 import type { Source } from '../../config/tree.ts';

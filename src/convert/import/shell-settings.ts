@@ -1,5 +1,5 @@
 // Commands of a start script that set something up for those after them: variables, folder, `source`, `umask`, `ulimit`, `set`.
-// They become fields of the services that follow, or source that is repeated before these.
+// They become fields of the services that follow, or shell text that is repeated in the commands of these services.
 import type { Assignment, Word } from 'unbash';
 import type { Value } from '../yaml-values.ts';
 import { joinFolder } from './shell-command.ts';
@@ -61,7 +61,7 @@ function applyShellOption(state: ShellState, node: CommandNode, name: string, wo
   const text = script.text(node);
   if (name === 'set' || name === 'shopt') {
     if (words.some(({ value }) => /^-\w*e/.test(value) || value === 'errexit')) state.setE = true;
-    report.lost(where, text, 'it is about the shell; a task that fails stops what depends on it');
+    report.lost(where, text, 'it is about the shell; if a task fails, the services that depend on it do not start');
     return true;
   }
   if (name === 'ulimit') {
@@ -84,7 +84,10 @@ function applyShellOption(state: ShellState, node: CommandNode, name: string, wo
 
 const numeric = (text: string): Value => (/^\d{1,9}$/.test(text) ? Number(text) : text);
 
-/** Applies assignments. Returns false, and applies none, if a shell has to compute one of the values. */
+/**
+ * Applies assignments. Returns false, and applies none, if a shell has to compute one of the values, or if shell text that was
+ * kept for one of the variables is still needed.
+ */
 function assign(state: ShellState, assignments: readonly Assignment[], exported: boolean): boolean {
   const values = assignments.map((one) => {
     if ('elements' in one.value || one.append === true || one.index !== undefined) return null;
@@ -95,11 +98,11 @@ function assign(state: ShellState, assignments: readonly Assignment[], exported:
   assignments.forEach(({ name }, index) => {
     const value = values[index];
     if (value === null || value === undefined) return;
-    // `X=${X:-default}` is a default of the container's variable, which stays one.
+    // `X=${X:-default}` becomes the same reference in `env`: the value of the container still wins.
     if (exported || state.env.has(name)) state.env.set(name, value.text);
     state.known.set(name, value.text);
   });
-  // Programs of the shell need them as well.
+  // A variable that is not exported is read by shell text only, which needs the assignment before it.
   return exported || assignments.every(({ name }) => state.env.has(name)) ? true : rememberQuietly(state, assignments);
 }
 

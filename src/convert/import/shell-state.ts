@@ -61,7 +61,7 @@ export class ShellState {
     this.names = names;
   }
 
-  /** Keeps source that later commands may need. */
+  /** Keeps shell text that later commands may need before them. */
   remember(node: SyntaxNode, defines: string | null = null): void {
     const text = this.script.text(node);
     const found = scan(node, text);
@@ -70,7 +70,8 @@ export class ShellState {
   }
 
   /**
-   * Drops source that computed a variable which now has a known value; false: other source needs it, or computes more than that.
+   * Drops the kept shell text that computed a variable, because its value is known now. Returns false, and drops nothing, if other
+   * kept text needs the variable or if that text computes more variables. Returns true if there was none.
    */
   supersede(name: string): boolean {
     const computed = this.#preamble.filter((one) => one.defines === null && one.scan.assigned.has(name));
@@ -81,7 +82,7 @@ export class ShellState {
     return true;
   }
 
-  /** The source that a command needs before it, in order. */
+  /** The kept shell text that a command needs before it, in order. */
   preambleFor(node: SyntaxNode, text: string): readonly string[] {
     const own = scan(node, text);
     const names = new Set([...own.referenced, ...own.called, ...own.assigned]);

@@ -119,7 +119,7 @@ export class ShellWalk {
       state.report.changed(
         state.script.where(node),
         `the loop that waits for ${name}`,
-        `when it gives up, ${name} has failed to start; the script went on`,
+        `when the wait gives up, ${name} has failed to start; the script started the next program anyway`,
       );
     }
     // What the service itself waited for need not be waited for again.
@@ -359,7 +359,7 @@ export class ShellWalk {
 
   /**
    * `if` and `case`. If there are services inside, they get `enabled`, or the statement becomes one service. If there are only
-   * settings, the source is repeated before the commands that need it. Otherwise the statement is part of a task.
+   * settings, their text is repeated before the commands that need it. Otherwise the statement is part of a task.
    */
   #branch(statement: Statement, isLast: boolean, depth: number): void {
     const { state } = this;
@@ -379,7 +379,7 @@ export class ShellWalk {
       state.report.look(
         state.script.where(command),
         unit.service.name,
-        'the condition cannot be written as `enabled`, so the source is kept as one service, with a `wait` behind it; the container does not end when this service ends',
+        'the condition cannot be written as `enabled`, so the shell text is kept as one service, followed by `wait` of the shell; the container does not end when this service ends',
         'write one service for each program in it',
       );
     } else if (found.replaces || isLast) this.#foreground(statement, true);

@@ -102,7 +102,7 @@ function importCommand(reader: ProgramReader, service: ServiceDraft): Value {
   const text = shellText(shellWords.words);
   if (text !== null) return text;
   if (shellWords.words.some((word) => /^(?:&&|\|\||\||;|>|>>|<|2>&1|&)$/.test(word))) {
-    const why = 'there is no shell: the program gets it as an argument, as under supervisord';
+    const why = 'no shell reads the command: the program gets such a sign as an argument, as under supervisord';
     reader.note('look', 'command', why, 'write the command as one text if a shell is meant');
   }
   if (/(?:^|[^"'])%\(ENV_\w+\)s/.test(reader.key('command')?.value ?? '')) {
@@ -168,7 +168,7 @@ function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): v
       'restart',
       reader.where('autorestart'),
       'restarts',
-      '`max` counts restarts in a row until 60 s of readiness, and the pause doubles from 1 s; supervisord counts only starts that ended within startsecs',
+      '`max` counts restarts in a row, 60 s of readiness reset the count, and the pause doubles from 1 s; supervisord counts only starts that ended within startsecs',
     );
   } else if (reader.key('startretries') !== undefined && retries !== 0) {
     reader.note('lost', 'startretries', 'nothing is restarted after it has run');

@@ -254,6 +254,11 @@ describe('a Compose file with a mistake', () => {
       { a: { image: 'x:$TAG', environment: { PASSWORD: '$ecret' } } },
       'ecret}: it has no default, so it is empty',
     ],
+    [
+      'a name that no variable can have',
+      { a: { image: 'x', environment: { 'A=B': 'c' } } },
+      'the name A=B contains `=`',
+    ],
     ['an image with a variable', { a: { image: '$REG/x' } }, '`docker image inspect IMAGE > image.json`'],
     [
       'a key of services.yaml',
