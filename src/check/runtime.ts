@@ -50,6 +50,13 @@ function checkUser({ name, attributes: { user } }: ServicePlan): PreflightFindin
   return [{ service: name, check: 'user', verdict: 'wrong', text: `cannot become ${text}: ${why}`, help }];
 }
 
+/** What to write in the fields for which a lower value does not help. */
+const OTHER_REQUESTS: Readonly<Record<string, string>> = {
+  cpus: 'name one of these processors',
+  nice: 'write a higher value',
+  oom_score_adj: 'write a higher value',
+};
+
 /** A finding for each limit and priority that PID 1 may not set. */
 function checkRights({ name, attributes }: ServicePlan): PreflightFinding[] {
   const { limits, nice, oomScoreAdj, cpus } = attributes;
@@ -61,7 +68,8 @@ function checkRights({ name, attributes }: ServicePlan): PreflightFinding[] {
   ];
   return refused.flatMap(([field, why]) => {
     if (why === null) return [];
-    const help = 'write a lower value, or give the container that right (`docker run --ulimit`, `--cap-add`)';
+    const ask = OTHER_REQUESTS[field] ?? 'write a lower value';
+    const help = `${ask}, or give the container that right (\`docker run --ulimit\`, \`--cap-add\`)`;
     return [{ service: name, check: 'limit', verdict: 'wrong', text: `cannot set ${field}: ${why}`, help }];
   });
 }
