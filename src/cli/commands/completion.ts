@@ -1,5 +1,5 @@
 // `completion`: scripts for shells, generated from the table of commands: commands, flags and their values, and the names of
-// services, groups and profiles, which the scripts request at completion time.
+// services, groups and profiles, which the scripts request at completion time. Installs no script.
 import type { WireService } from '../../control/wire.ts';
 import { SIGNAL_NAMES } from '../../linux/signals.ts';
 import {

@@ -1,4 +1,4 @@
-// `health`: whether every essential service is ready, for HEALTHCHECK and exec probes.
+// `health`: prints whether every essential service is ready, for HEALTHCHECK and exec probes. Changes nothing.
 import type { Progress } from '../../control/waiting.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';

@@ -1,4 +1,4 @@
-// `help`: explains one command, or lists all.
+// `help`: explains one command, or lists all. Sends no request.
 import { printable } from '../../text.ts';
 import { type Command, type CommandContext, type CommandTable, EXIT, type GivenFlags } from '../command.ts';
 import { type Commands, loadCommands, renderCommandHelp } from '../help.ts';

@@ -1,4 +1,4 @@
-// `reload`: applies what has changed in the configuration, or only shows it.
+// `reload`: requests that the supervisor reads its configuration again and applies what has changed, or only reports it. Reads no file.
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
 import { printChange, requestChange } from '../reloaded.ts';

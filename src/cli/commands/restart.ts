@@ -1,4 +1,4 @@
-// `restart`: stops services and starts them again.
+// `restart`: requests that services stop and start again (cli/operation.ts).
 import { makeOperation } from '../operation.ts';
 
 export default makeOperation(

@@ -1,4 +1,4 @@
-// `scale`: changes the number of replicas of services while they run.
+// `scale`: requests another number of replicas of services while they run. Writes no file.
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
 import { printChange, type ReloadBody, requestChange } from '../reloaded.ts';

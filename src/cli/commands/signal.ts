@@ -1,4 +1,4 @@
-// `signal`: sends a signal to the main process of services.
+// `signal`: requests a signal for the main process of each named service. Sends none itself: PID 1 does.
 import type { StatusBody } from '../../control/api.ts';
 import { select } from '../../control/selection.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';

@@ -1,4 +1,5 @@
-// `up`: starts the services. Supervision begins after the command has returned.
+// `up`: checks its flags and prepares the start of the services. Starts none itself: supervision (src/up/) begins after the command
+// has returned.
 import { resolve } from '../../paths.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { requireConfiguration } from '../config-file.ts';

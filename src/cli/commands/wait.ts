@@ -1,4 +1,4 @@
-// `wait`: waits until services are ready, or have stopped.
+// `wait`: waits until services are ready, or have stopped. Starts and stops nothing.
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG, readDuration } from '../flags.ts';
 import { renderJson } from '../json.ts';
