@@ -152,7 +152,7 @@ class Walk {
 
   #describeLink(name: string): string {
     const { path } = this.#folder;
-    return `${path === '/' ? '' : path}/${name} is a symbolic link that another user may have made (only root and this user may be able to write to its folder). Write the path that it leads to`;
+    return `${path === '/' ? '' : path}/${name} is a symbolic link that another user may have made (only root and the user of svc-super may be able to write to its folder). Write the path that it leads to`;
   }
 
   /** Checks the file that was opened. */
@@ -162,7 +162,7 @@ class Walk {
       found.isFile() && found.nlink > 1 && !(this.#isGuarded && isGuardedIn(this.#folderOf(), found.uid));
     if (isLinked && this.#purpose === 'write')
       throw new Error(
-        'it has another name (a hard link), which another user may have made: others may write to its folder. Remove the file, or let only root and this user write to the folder',
+        'it has another name (a hard link), which another user may have made: others may write to its folder. Remove the file, or let only root and the user of svc-super write to the folder',
       );
     if (isLinked && isSuperuser()) this.#chooser ??= this.#folderOf().uid;
     this.#refuseUnless(this.#mayUse(found, OTHERS_READ), name);
