@@ -57,9 +57,16 @@ function isSame(a: ShownLine | undefined, b: ShownLine | undefined): boolean {
   return a?.time === b?.time && a?.text === b?.text && a?.stream === b?.stream;
 }
 
-/** Whether a line has the wanted text; upper and lower case are the same, unless the wanted text has a capital letter. */
+/** Whether a text has the wanted text. */
 export function hasText(text: string, wanted: string): boolean {
-  return wanted === wanted.toLowerCase() ? text.toLowerCase().includes(wanted) : text.includes(wanted);
+  return findText(text, wanted) >= 0;
+}
+
+/** Index of the wanted text, or -1. Upper and lower case are the same, unless the wanted text has a capital letter. */
+export function findText(text: string, wanted: string): number {
+  if (wanted !== wanted.toLowerCase()) return text.indexOf(wanted);
+  // The only character whose lower case is longer: indexes behind it would be wrong.
+  return text.replaceAll('\u0130', 'i').toLowerCase().indexOf(wanted);
 }
 
 /** The lines that have the text of the filter; all lines and gaps if the filter is empty. */

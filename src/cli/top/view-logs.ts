@@ -1,6 +1,6 @@
 // The pane with the log of the selected service: the last lines or earlier ones, filtered, with the text of the search marked. Requests
 // nothing. Pure.
-import { filtered, hasText, NO_LINES, type ShownLine } from './logs.ts';
+import { filtered, findText, hasText, NO_LINES, type ShownLine } from './logs.ts';
 import type { Model } from './model.ts';
 import { blankRow, type Row } from './row.ts';
 import { cut, slice, widthOf } from './text.ts';
@@ -83,7 +83,7 @@ function addMarked(row: Row, text: string, wanted: readonly string[]): void {
   let rest = text;
   while (rest !== '') {
     const next = wanted
-      .map((one) => ({ one, at: (one === one.toLowerCase() ? rest.toLowerCase() : rest).indexOf(one) }))
+      .map((one) => ({ one, at: findText(rest, one) }))
       .filter(({ at }) => at >= 0)
       .sort((a, b) => a.at - b.at)[0];
     if (next === undefined) break;

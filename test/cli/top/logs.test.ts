@@ -1,6 +1,6 @@
 // The log that `top` puts together from overlapping answers.
 import { expect, test } from 'bun:test';
-import { append, filtered, hasText, NO_LINES, sinceOf } from '../../../src/cli/top/logs.ts';
+import { append, filtered, findText, hasText, NO_LINES, sinceOf } from '../../../src/cli/top/logs.ts';
 import type { LogLineJson } from '../../../src/control/follow.ts';
 
 const line = (second: number, text: string): LogLineJson => ({
@@ -57,4 +57,8 @@ test('only so many lines are kept, and it is known how many were dropped', () =>
 
 test('a search ignores case, unless it has a capital letter', () => {
   expect([hasText('An Error', 'error'), hasText('An error', 'Error')]).toEqual([true, false]);
+});
+
+test('a character that is longer in lower case does not move the place that is found', () => {
+  expect(findText('\u0130\u0130 an Error', 'error')).toBe(6);
 });
