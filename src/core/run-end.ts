@@ -33,7 +33,7 @@ interface EndEvaluation {
   readonly ended: Ended;
   readonly decision: RestartDecision;
   readonly history: RestartHistory;
-  /** How many restarts there were, if their limit is why the service does not restart; else null. */
+  /** `restart.max`, if it is why the service does not restart; else null. */
   readonly limit: number | null;
 }
 
@@ -52,7 +52,7 @@ export function evaluateEnd(
     cause.kind === 'gpu-lost'
       ? { restart: false, why: 'policy' }
       : decideRestart(policyFor(plan, cause), verdict.success, history, now, randomOf(seed, service.run));
-  const limit = !decision.restart && decision.why === 'limit' ? service.restarts : null;
+  const limit = !decision.restart && decision.why === 'limit' ? plan.restart.max : null;
   return { ended, decision, history, limit };
 }
 

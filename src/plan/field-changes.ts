@@ -2,7 +2,7 @@
 // nothing is decided by it. Never shows a secret. Pure.
 import { formatDuration } from '../config/quantity.ts';
 import { FIELD_NAMES, readField, type ServiceField } from './difference.ts';
-import type { Edge, ServicePlan } from './plan.ts';
+import type { Edge, SchedulePlan, ServicePlan } from './plan.ts';
 import { hideInArguments, hidePasswords, isSecretName } from './secrets.ts';
 
 /** `field` is a path such as `stop.timeout`. null: there is no value. */
@@ -39,7 +39,6 @@ export function fieldChanges(
   fields: readonly ServiceField[],
 ): readonly FieldChange[] {
   return fields.flatMap((field): readonly FieldChange[] => {
-    const name = FIELD_NAMES[field];
     const [old, now] = [flatten(field, before), flatten(field, after)];
     const paths = [...new Set([...old.keys(), ...now.keys()])];
     return paths
@@ -48,9 +47,15 @@ export function fieldChanges(
         const isHidden = field === 'env' ? isSecret(path, before, after) : HEADER.test(path);
         const show = (value: Value | undefined) =>
           value === undefined ? null : isHidden ? HIDDEN : shorten(value.shown);
-        return { field: path === '' ? name : `${name}.${path}`, from: show(old.get(path)), to: show(now.get(path)) };
+        return { field: fieldOf(field, path), from: show(old.get(path)), to: show(now.get(path)) };
       });
   });
+}
+
+/** A field of services.yaml, with the path of the value within it. What a schedule consists of are fields of the service. */
+function fieldOf(field: ServiceField, path: string): string {
+  const name = FIELD_NAMES[field];
+  return path === '' ? name : field === 'schedule' ? path : `${name}.${path}`;
 }
 
 function isSecret(name: string, before: ServicePlan, after: ServicePlan): boolean {
@@ -69,10 +74,20 @@ function toValue(text: string): Value {
 function flatten(field: ServiceField, plan: ServicePlan): ReadonlyMap<string, Value> {
   const found = new Map<string, Value>();
   if (field === 'argv') found.set('', commandValue(plan.argv));
+  else if (field === 'schedule') collect('', field, scheduleFields(plan.schedule), found);
   else if (field === 'edges') for (const edge of plan.edges) found.set(edge.on, toValue(conditionText(edge)));
   // Their values come from `env`.
   else if (field !== 'secrets' && field !== 'envRecipe') collect('', field, readField(plan, field), found);
   return found;
+}
+
+/** As in services.yaml. */
+function scheduleFields(schedule: SchedulePlan | null): Readonly<Record<string, unknown>> | null {
+  if (schedule === null) return null;
+  const { when, ...others } = schedule;
+  return when.kind === 'every'
+    ? { ...others, every: formatDuration(when.interval) }
+    : { ...others, schedule: when.expression, timeZone: when.timeZone };
 }
 
 /** Adds `value` and everything in it to `found`. `key`: the last part of `path` as the plan has it. */

@@ -29,6 +29,12 @@ test.each<[string, string[], string[], string[]]>([
   ['an attribute', ['nice: 1'], ['nice: 2'], ['nice: 1 -> 2']],
   ['a key of two words', ['start_timeout: 1m'], ['start_timeout: 90s'], ['start_timeout: 1m -> 1m30s']],
   ['a dependency', [], ['depends_on: { b: started }'], ['depends_on.b: null -> started']],
+  [
+    'when a task runs',
+    ['type: task', 'every: 5m'],
+    ['type: task', 'schedule: "@daily"', 'jitter: 1m'],
+    ['every: 5m -> null', 'schedule: null -> @daily', 'jitter: 0s -> 1m'],
+  ],
   ['how it starts', [], ['start: manual'], ['start: auto -> manual', 'essential: true -> false']],
   [
     'a secret',

@@ -44,6 +44,8 @@ async function showLogs(context: CommandContext, { values, positionals }: GivenF
   const follow = values.follow === true;
   if (follow && until !== undefined) return reportUsage(context, '--until has an end, and -f has none', USAGE);
   const grep = typeof values.grep === 'string' ? values.grep : undefined;
+  const problem = grep === undefined ? null : (await import('../../config/pattern.ts')).whyNotPattern(grep);
+  if (problem !== null) return reportUsage(context, `--grep is not a pattern: ${problem.why}`, USAGE);
   const pathOf = (lines: string | undefined, from: number | undefined) =>
     `/v1/logs${query({ service: positionals, lines, since: from, until, grep, follow: follow ? 1 : undefined })}`;
   const path = pathOf(count, since);
