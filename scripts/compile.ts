@@ -6,6 +6,7 @@ import type { BunPlugin } from 'bun';
 import { readCommit } from './commit.ts';
 import { bundleDashboard, dashboardPage } from './dashboard.ts';
 import { pack } from './pack.ts';
+import { yamlParser } from './yaml-parser.ts';
 
 const root = join(import.meta.dir, '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -33,7 +34,7 @@ const common = {
     'process.env.NODE_ENV': '"production"',
     'process.env.DEV': '"false"',
   },
-  plugins: [noDebugger],
+  plugins: [yamlParser, noDebugger],
 } as const;
 
 /** Replaces a file atomically: a process that runs the old file keeps it. */

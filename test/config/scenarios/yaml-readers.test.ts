@@ -1,8 +1,11 @@
-// The two readers of YAML give the same results for texts that the quick one supports.
+// The two readers of YAML give the same results for texts that the quick one supports; and the reduced js-yaml of the binary
+// works like the full one.
 import { describe, expect, test } from 'bun:test';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { keepParser } from '../../../scripts/yaml-parser.ts';
 import type { Diagnostic } from '../../../src/config/diagnostic.ts';
 import type { Raw } from '../../../src/config/raw.ts';
 import { makeReading } from '../../../src/config/reading.ts';
@@ -147,4 +150,31 @@ test('the quick reader is linear in the length of the text', () => {
     const took = processorTime() - start;
     expect(took, text.slice(0, 20)).toBeLessThan(5_000);
   }
+});
+
+test('the reduced js-yaml of the binary reads like the full one', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'svc-super-yaml-'));
+  try {
+    const whole = readFileSync(join(ROOT, 'node_modules/js-yaml/dist/js-yaml.mjs'), 'utf8');
+    writeFileSync(join(folder, 'parser.mjs'), keepParser(whole));
+    const source = readFileSync(join(ROOT, 'src/config/yaml-quick.ts'), 'utf8')
+      .replace("'js-yaml'", "'./parser.mjs'")
+      .replace("'./raw.ts'", `'${join(ROOT, 'src/config/raw.ts')}'`);
+    writeFileSync(join(folder, 'quick.ts'), source);
+    const kept = (await import(join(folder, 'quick.ts'))) as typeof import('../../../src/config/yaml-quick.ts');
+    for (const text of [
+      'a: [1, true, ~, 0.5, "b\\n", \'c\']\nd: |\n  e\nf: >\n  g\nh: &i {j: k}\nl: *i\n',
+      '- a\n- b: c\n',
+    ]) {
+      expect(kept.readQuickly(text)).not.toBeNull();
+      expect(kept.readQuickly(text)).toEqual(readQuickly(text));
+    }
+    // An error of its parser, not of a missing part.
+    expect(kept.readQuickly('a: [b\n')).toBeNull();
+    const parser = (await import(join(folder, 'parser.mjs'))) as typeof import('js-yaml');
+    expect(() => parser.parseEvents('a: [b', {})).toThrow('unexpected end of the stream within a flow collection');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  expect(() => keepParser('export {};')).toThrow('js-yaml has no region tag.ts any more');
 });
