@@ -204,13 +204,12 @@ export class Injector {
     const room = this.#room;
     if (this.#stoppedSince !== null || this.#goneSince !== null || this.treeSignalled !== null)
       return 'stopped already';
-    const began = Date.now();
     this.hasCrashed ||= how === 'crash' || how === 'starve';
     // The detection of a hanging supervisor takes time.
     const turns = how === 'hang' ? 1 : 1 + again;
     for (let turn = 0; turn < turns; turn += 1) {
       const { supervisor } = room;
-      const from = performance.now();
+      const [began, from] = [Date.now(), performance.now()];
       this.#goneSince = from;
       if (how === 'starve') Bun.spawnSync(['prlimit', `--pid=${supervisor}`, '--as=4096']);
       // Enough requests that it must allocate memory.
@@ -219,14 +218,15 @@ export class Injector {
       else this.#signal(supervisor, how === 'kill' ? SIGKILL : how === 'crash' ? SIGSEGV : SIGSTOP);
       while (!room.isOver && room.supervisor === supervisor && performance.now() - from < HUNG + PATIENCE)
         await Bun.sleep(5);
-      // It had enough free memory already.
-      if (room.supervisor === supervisor) Bun.spawnSync(['prlimit', `--pid=${supervisor}`, '--as=unlimited']);
+      // It had enough free memory already, and was never away.
+      const hasSurvived = room.supervisor === supervisor;
+      if (hasSurvived) Bun.spawnSync(['prlimit', `--pid=${supervisor}`, '--as=unlimited']);
       while (!room.isOver && (await ask(room.socket, 'GET', '/v1/status', null, PATIENCE)) === null)
         await Bun.sleep(20);
       this.#stoppedFor += performance.now() - from;
       this.#goneSince = null;
+      if (!hasSurvived) this.away.push({ from: began, to: Date.now() });
     }
-    this.away.push({ from: began, to: Date.now() });
     this.ended += turns;
     return `${how}, ${turns} times`;
   }

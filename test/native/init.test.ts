@@ -298,7 +298,9 @@ describe('terminal', () => {
   });
 
   test('Ctrl-Z does not stop a command permanently if no shell can continue it', async () => {
-    const perl = `$| = 1; $SIG{CONT} = sub { syswrite(STDOUT, "continued\\n") }; print "ready\\n"; $_ = <STDIN> until /end/; exit 5`;
+    // Not `%SIG`, whose handlers run between two operations: one that comes just before a read would wait for its end.
+    const handler = `sigaction(SIGCONT, POSIX::SigAction->new(sub { syswrite(STDOUT, "continued\\n") }))`;
+    const perl = `use POSIX; $| = 1; ${handler}; print "ready\\n"; $_ = <STDIN> until /end/; exit 5`;
     await using init = run(['perl', '-e', perl], { terminal: true });
     await init.line(/^ready/);
     init.type('\x1a');
