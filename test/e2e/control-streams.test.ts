@@ -36,7 +36,7 @@ test('logs: all of it, the last N, of some, as JSON', async () => {
   expect((await run.command('logs', '--grep', '^t', '-n', '2', '--until', '2100-01-01')).stdout).toBe(
     'a | two\nbb | three\n',
   );
-  expect((await run.command('logs', '--grep', '(')).stderr).toContain('`grep` is not a pattern');
+  expect((await run.command('logs', '--grep', '(')).stderr).toContain('--grep is not a pattern');
   expect((await run.command('logs', '-f', '--until', '5m')).code).toBe(64);
   const [entry] = (await run.command('logs', 'bb', '--json')).stdout.trim().split('\n');
   expect(JSON.parse(entry ?? '')).toEqual({ time: expect.any(String), service: 'bb', stream: 'stderr', text: 'three' });
