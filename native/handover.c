@@ -135,21 +135,25 @@ static const struct { int resource; u64 least; char what[32]; } needs[] = {  // 
 
 /**
  * Raises soft limits that are too small for the supervisor's file. Services keep the original limits, because PID 1
- * starts them. Returns 0 if a hard limit is too small.
+ * starts them. Returns 0 if a hard limit is too small, or a soft limit cannot be raised.
  */
 static int raise_limits(int is_silent) {
   for (u32 at = 0; at < sizeof needs / sizeof *needs; at++) {
     struct limit found;
     if (sys(__NR_prlimit64, 0, needs[at].resource, NULL, &found) < 0 || found.soft >= needs[at].least) continue;
+    char is[24], least[24];
+    append_number(least, least + sizeof least, (i64)(needs[at].least >> 10));
     if (found.hard >= needs[at].least) {
       // An unlimited stack changes how memory is laid out (setrlimit(2)).
       found.soft = needs[at].resource == RLIMIT_STACK && found.hard > 8ull << 20 ? 8ull << 20 : found.hard;
       if (sys(__NR_prlimit64, 0, needs[at].resource, &found, NULL) == 0) continue;
+      if (!is_silent)
+        MESSAGE("cannot run the supervisor: the soft limit of ", needs[at].what, " is too small, and the kernel or a seccomp filter does not let it "
+            "be raised. Start svc-super with a soft limit of at least ", least, " KiB");
+      return 0;
     }
     if (is_silent) return 0;
-    char is[24], least[24];
     append_number(is, is + sizeof is, (i64)(found.hard >> 10));
-    append_number(least, least + sizeof least, (i64)(needs[at].least >> 10));
     MESSAGE("cannot run the supervisor: the hard limit of ", needs[at].what, " is ", is, " KiB, and it needs ", least,
         " KiB. Raise the limit; to limit a service, set its `limits` in services.yaml");
     return 0;

@@ -3,8 +3,8 @@
 #pragma once
 #include "svc-super.h"
 
-/** The descriptor numbers that the supervisor's file expects: see src/platform/handover.ts. */
-enum { FD_SOCKET = 3, FD_HANDOVER = 4, FD_CONTROL = 5, FD_IDLE = 6 };
+/** The descriptor numbers that the supervisor's file expects (src/platform/handover.ts says what each is for). */
+enum { FD_PID1 = 3, FD_HANDOVER = 4, FD_CONTROL = 5, FD_IDLE = 6 };
 
 /** Lines `key=value`, each NUL-terminated. */
 struct handover {

@@ -35,10 +35,14 @@ static int is_waiting_with_orphans(void) {
     !pid1.watches && writer_room(&pid1.out) >= EVENT_MOST;
 }
 
+/** The longest that poll(2) may be late, milliseconds: if it is later, this process did not run in the meantime. */
+enum { ABSENCE = 1000 };
+
 /** Milliseconds until the next timed action; -1: there is none. */
 static i64 time_left(i64 now) {
   i64 at = next_check_at(now);
-  if (pid1.is_alone) at = pid1.was_killed ? now + 10 : pid1.deadline;
+  // Limits the wait, because an absence is detected only by a wait that ends late.
+  if (pid1.is_alone) at = pid1.was_killed ? now + 10 : pid1.deadline < now + ABSENCE ? pid1.deadline : now + ABSENCE;
   else if (is_waiting_with_orphans()) {
     i64 orphans_at = pid1.reaped_reported_at + ORPHANS_INTERVAL;
     if (at < 0 || orphans_at < at) at = orphans_at;
@@ -60,7 +64,6 @@ static u32 wait_for_events(void) {
     if (notifies) poll_for(&count, run->notify, POLLIN, slot, POLLED_NOTIFY);
     for (u32 at = 0; pid1.is_alone && at < run->pipe_count; at++) poll_for(&count, run->pipes[at], POLLIN, slot, POLLED_PIPE);
   }
-  enum { ABSENCE = 1000 };
   i64 now = sys_now(), left = time_left(now);
   struct time timeout = {left / 1000, left % 1000 * 1000000};
   long found = sys_poll(pid1.polled, count, left < 0 ? NULL : &timeout);

@@ -15,14 +15,14 @@
 enum { PAUSE_FIRST = 100, FORK_PAUSE = 1000 };
 
 /**
- * Moves descriptors to the numbers that the supervisor expects, from FD_SOCKET on; first above these, so that none is
+ * Moves descriptors to the numbers that the supervisor expects, from FD_PID1 on; first above these, so that none is
  * overwritten.
  */
 static void place_descriptors(int *fds, int count) {
   for (int at = 0; at < count; at++)
-    if (fds[at] >= 0) fds[at] = (int)sys_fcntl(fds[at], F_DUPFD_CLOEXEC, FD_SOCKET + count);
+    if (fds[at] >= 0) fds[at] = (int)sys_fcntl(fds[at], F_DUPFD_CLOEXEC, FD_PID1 + count);
   for (int at = 0; at < count; at++)
-    if (fds[at] >= 0) sys_dup3(fds[at], FD_SOCKET + at, 0);
+    if (fds[at] >= 0) sys_dup3(fds[at], FD_PID1 + at, 0);
 }
 
 /** Executes the supervisor's file. Runs in the child. */
@@ -201,6 +201,7 @@ void shift_deadlines(i64 by) {
   pid1.taken_over_at += by;
   if (pid1.stop_requested_at) pid1.stop_requested_at += by;
   if (pid1.stop_received_at) pid1.stop_received_at += by;
+  pid1.deadline += by;
 }
 
 /** Kills the supervisor, and stops all services without it. */

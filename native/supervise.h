@@ -146,8 +146,9 @@ void check_supervisor(i64 now);
 /** The time at which check_supervisor() must be called next; -1: after the next event. */
 i64 next_check_at(i64 now);
 /**
- * Moves the times from which the limits for a supervisor and a stop request count by an absence: a time in which this process
- * did not run (SIGSTOP, a frozen container). `last_received_at` and `deadline` stay.
+ * Moves the times from which the limits for a supervisor and a stop request count, and `deadline`, by an absence: a time in
+ * which this process did not run (SIGSTOP, a frozen container). A service that was frozen too still gets its whole grace
+ * period. `last_received_at` stays.
  */
 void shift_deadlines(i64 by);
 

@@ -4,7 +4,10 @@
 import { readSync } from 'node:fs';
 import { decodeBytes } from '../bytes.ts';
 
-/** Numbers of descriptors, the same as in native/handover.h. */
+/**
+ * Numbers of descriptors, the same as in native/handover.h. `pid1`: the connection to PID 1; `handover`: what this file reads;
+ * `control`: see isConnected; `idle`: a pipe in which idle threads wait (threads.ts).
+ */
 export const FD = { pid1: 3, handover: 4, control: 5, idle: 6 } as const;
 
 /**
@@ -25,7 +28,7 @@ export interface Handover {
   readonly files: { readonly soft: number; readonly hard: number };
   /** Whether standard input, output and error are terminals. */
   readonly terminals: readonly [boolean, boolean, boolean];
-  /** Whether the kernel stores the mark of a run in a resource limit (linux/processes.ts). */
+  /** Whether the kernel can store, in a resource limit, the mark by which a process is known to belong to a run (linux/processes.ts). */
   readonly hasMarks: boolean;
   /** Path of the control socket; null if there is none. */
   readonly socket: string | null;

@@ -315,6 +315,32 @@ describe('a stop signal without a supervisor', () => {
     expect(pid1.output).toMatch(/^flushed$/m);
   });
 
+  test('gives them their whole grace period after an absence of PID 1, such as that of a frozen container', async () => {
+    const streams = { 0: { kind: 'null' }, 1: { kind: 'pipe' } } as const;
+    await using pid1 = await supervise();
+    pid1.hello(3_000, [15], { stopWait: 200 });
+    pid1.send(keep({ 0: 'head' }));
+    const puppet = perl(
+      '$SIG{TERM} = sub { syswrite STDOUT, "TERM\n" }; $SIG{USR1} = sub { syswrite STDOUT, "line " . ++$n . "\n" }; $SIG{USR2} = sub { exit 0 }; syswrite STDOUT, "ready\n"; sleep 1000 while 1',
+    );
+    const run = pid1.spawn({ argv: puppet, streams });
+    await pid1.line(run, /^ready$/);
+    const service = await pid1.outer((await pid1.spawned(run)).pid);
+    await freeze(pid1);
+    await pid1.started.signal(15);
+    await pid1.until('the stop', () => /^TERM$/m.test(pid1.output));
+    await pid1.started.signal(19);
+    await Bun.sleep(4_500);
+    sendSignal(service, 10);
+    await pid1.started.signal(18);
+    // PID 1 runs again, and the service is still alive after that.
+    await pid1.until('the first line', () => /^line 1$/m.test(pid1.output));
+    sendSignal(service, 10);
+    await pid1.until('the second line', () => /^line 2$/m.test(pid1.output));
+    sendSignal(service, 12);
+    expect(await pid1.code).toBe(0);
+  });
+
   test('sends no stop signal to a program to which the supervisor has sent it', async () => {
     const streams = { 0: { kind: 'null' }, 1: { kind: 'pipe' } } as const;
     await using pid1 = await begin({ stopWait: 200 });
