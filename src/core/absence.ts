@@ -4,9 +4,9 @@
 import type { Millis } from '../plan/plan.ts';
 import type { Probing } from './probing.ts';
 import type { Prelude, Service, State } from './state.ts';
-import { surveyServices, type World } from './world.ts';
+import { type Phase, surveyServices, type World } from './world.ts';
 
-/** Moves every deadline, and every start of a measured duration, `by` milliseconds later. */
+/** Moves every deadline, and every start of a duration that is compared with a limit, `by` milliseconds later. */
 export function shiftDeadlines(world: World, by: Millis): World {
   const services = [...world.services.values()].map((service) => shiftService(service, by));
   const { phase } = world;
@@ -14,8 +14,14 @@ export function shiftDeadlines(world: World, by: Millis): World {
   return {
     ...world,
     ...surveyServices(world.index, services, isEnding),
-    phase: phase.id === 'stopping' ? { ...phase, deadline: phase.deadline + by } : phase,
+    phase: phase.id === 'stopping' ? shiftShutdown(phase, by) : phase,
   };
+}
+
+function shiftShutdown(phase: Phase & { readonly id: 'stopping' }, by: Millis): Phase {
+  // Signals that arrived during the absence are handled after it; the second Ctrl-C of one keystroke is still the same request.
+  const askedAt = phase.askedAt === null ? null : phase.askedAt + by;
+  return { ...phase, deadline: phase.deadline + by, askedAt };
 }
 
 function shiftService(service: Service, by: Millis): Service {

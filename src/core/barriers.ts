@@ -6,7 +6,7 @@ import type { Edge, ServicePlan } from '../plan/plan.ts';
 
 export interface Barrier {
   readonly edges: readonly Edge[];
-  /** Number of edges that must hold for the barrier to be open: all of them, or as many as a choice requires. */
+  /** Number of edges that must hold for the barrier to be open: all of them, or N if it is a choice (N copies of a service suffice). */
   readonly least: number;
   /** Numbers of the services that wait for it. */
   readonly dependents: readonly number[];
@@ -113,20 +113,20 @@ function orderOf(barriers: readonly Barrier[], waitsFor: readonly (readonly numb
   // The iteration of an array includes elements that are added meanwhile.
   for (const number of order) {
     for (const barrier of leadingTo[number] ?? []) {
-      const remaining = (left[barrier] ?? 0) - 1;
-      left[barrier] = remaining;
-      if (remaining > 0) continue;
+      const remainingTargets = (left[barrier] ?? 0) - 1;
+      left[barrier] = remainingTargets;
+      if (remainingTargets > 0) continue;
       for (const dependent of barriers[barrier]?.dependents ?? []) {
-        const open = (missing[dependent] ?? 0) - 1;
-        missing[dependent] = open;
-        if (open === 0) order.push(dependent);
+        const remainingBarriers = (missing[dependent] ?? 0) - 1;
+        missing[dependent] = remainingBarriers;
+        if (remainingBarriers === 0) order.push(dependent);
       }
     }
   }
   return order;
 }
 
-/** For each service, the number of active services (`isActive`) on the longest chain of services that it waits for. */
+/** For each service: of all chains of services that it waits for, the largest number of active services (`isActive`) on one. */
 export function levelsOf(
   { barriers, waitsFor, order }: Graph,
   isActive: (number: number) => boolean,

@@ -50,11 +50,12 @@ export function* requestStop(view: StepView, signal: SignalName): Changes {
   }
   if (phase.id !== 'stopping') return;
   if (phase.askedAt === null) {
-    // A shutdown that a failure has begun counts as the first request wants.
+    // A failure has begun the shutdown: it already does what a first request asks.
     yield { type: 'phase', phase: { ...phase, askedAt: now } };
     yield notifyAll({ event: 'stopping', why: { kind: 'again', signal } });
     return;
   }
+  // A repeated SIGQUIT never kills: like the first, it asks for an end in order.
   if (signal === 'SIGQUIT' || now - phase.askedAt < SAME_REQUEST || phase.deadline <= now) return;
   yield notifyAll({ event: 'killing', signal });
   yield { type: 'phase', phase: { ...phase, deadline: now } };

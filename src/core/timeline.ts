@@ -88,8 +88,8 @@ function lastOf(world: World, edges: readonly Edge[], least: number): Held | nul
   // What has not come yet holds it up still.
   const when = (edge: Edge): Held => ({ on: edge.on, at: metAt(world, edge) ?? Infinity });
   if (edges[0]?.choice === undefined) return latestOf(edges.map(when));
-  const orderEvents = edges.map(when).sort((a, b) => (a.at === b.at ? 0 : a.at - b.at));
-  return orderEvents[least - 1] ?? null;
+  const byTime = edges.map(when).sort((a, b) => (a.at === b.at ? 0 : a.at - b.at));
+  return byTime[least - 1] ?? null;
 }
 
 function latestOf(all: readonly Held[]): Held | null {

@@ -1,7 +1,7 @@
 // The state of the barriers, as counts that are updated when a service changes: which barriers are open, which can
 // never open any more, and which have dependents that keep their dependencies from being stopped. A change of one
-// service updates the edges that lead to it, and others only if a barrier has opened, closed or lost its last
-// dependent. Starts and stops nothing.
+// service updates the edges that lead to it, and other services only if one of these barriers opens, can never open any
+// more, gets its first holder or loses its last one. Starts and stops nothing.
 import type { Edge } from '../plan/plan.ts';
 import { type Barrier, barrierAt, type Graph } from './barriers.ts';
 import { ChunkedArray, ChunkedArrayDraft } from './chunked-array.ts';
@@ -56,13 +56,13 @@ const IN_A_SHUTDOWN = {
   held: 'heldBy',
   holdsUp: ({ state }: Service) => holdsUp(state),
 } as const;
-const BESIDE_OTHERS = {
+const WITHOUT_SHUTDOWN = {
   flag: 'holdingUnwanted',
   holders: 'unwantedHolders',
   held: 'heldByUnwanted',
   holdsUp: ({ state, wanted }: Service) => wanted !== 'up' && holdsUp(state),
 } as const;
-type Way = typeof IN_A_SHUTDOWN | typeof BESIDE_OTHERS;
+type Way = typeof IN_A_SHUTDOWN | typeof WITHOUT_SHUTDOWN;
 
 /** Whether the condition of an edge holds. A stage does not wait for a member that was stopped, or is started by hand. */
 export function holds({ condition, origin, restarts }: Edge, service: Service): boolean {
@@ -72,7 +72,8 @@ export function holds({ condition, origin, restarts }: Edge, service: Service): 
     case 'started':
       return startedOnce && !(restarts === true && isBetweenRuns(service));
     case 'ready':
-      // One that waits for the stop of its other dependents before it restarts is still ready.
+      // Before it restarts, it waits for the stop of the dependents that restart with it (`restarts`). For the others it is
+      // still ready until then.
       if (state.id === 'ready') return !(restarts === true && isToRunAgain(service));
       return (state.id === 'completed' && readyAfter !== null) || hasCompleted(schedule);
     case 'completed':
@@ -129,6 +130,7 @@ export function isOtherToWaits(before: Service, after: Service): boolean {
   );
 }
 
+/** Whether a stop has come to SIGKILL: after that it holds nothing up (holdsUp). */
 function isKilled(state: State): boolean {
   return state.id === 'stopping' && !holdsUp(state);
 }
@@ -205,7 +207,7 @@ export class WaitsDraft {
       this.#count(barrier, (is[0] ?? 0) - (was[0] ?? 0), (is[1] ?? 0) - (was[1] ?? 0));
     }
     this.#spreadBlocked();
-    this.#spreadHolding(BESIDE_OTHERS, number);
+    this.#spreadHolding(WITHOUT_SHUTDOWN, number);
     if (this.#isEnding) this.#spreadHolding(IN_A_SHUTDOWN, number);
   }
 

@@ -143,7 +143,7 @@ export function describeLaunchFailure(
       return (
         found ?? {
           step,
-          message: `cannot change to ${cwd}: ${describeErrno(errno).replace(/ \(.*/, '')}`,
+          message: `cannot change to ${cwd}: ${describeErrno(errno)}`,
           code: EXIT_CODE.notExecutable,
         }
       );
