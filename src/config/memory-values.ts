@@ -7,17 +7,17 @@ import { flag, size, wordOf } from './shape.ts';
 export const MEMORY = {
   max_memory: field(
     size(),
-    'private memory of all its processes together, above which `on_exceed` applies: `8GiB`; read every five seconds, and two readings in a row count',
+    'private memory of all its processes together, above which `on_exceed` applies: `8GiB`; read every five seconds; applies after two consecutive readings above it',
     'not watched',
   ),
   on_exceed: defaulted(
     wordOf(['restart', 'fail', 'warn'], { kill: 'fail', stop: 'fail', exit: 'fail', log: 'warn', none: 'warn' }),
-    'above `max_memory`: `restart` it whatever its policy, let the run `fail` with code 137 so that `restart` decides, or `warn`',
+    'above `max_memory`: `restart` it whatever its policy, let the run `fail` with code 137, after which its `restart` policy decides, or `warn`',
     'restart',
   ),
   memory_limit: field(
     size(),
-    'the most memory that the kernel lets it use, by a cgroup of its own; where no cgroup can be made, it is watched instead, and fails above it',
+    'the most memory that the kernel lets it use, by a cgroup of its own; where no cgroup can be made, svc-super watches the memory instead, and the run fails above the limit',
     'that of the container',
   ),
   oom_group: defaulted(

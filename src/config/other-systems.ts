@@ -104,7 +104,7 @@ export const OTHER_SERVICE_KEYS: Words = {
   logging: 'it is called `log`',
   max_memory_restart: 'it is called `max_memory`',
   mem_limit: 'it is called `memory_limit`',
-  networks: 'services share one network: 127.0.0.1 and their ports',
+  networks: 'services reach each other on 127.0.0.1, so their ports must differ',
   oneshot: 'write `type: task`',
   priority: 'order services with `depends_on`, or use `group`',
   readiness: 'it is called `ready`',

@@ -423,7 +423,7 @@ export const TOP_RULES: KeyRules = {
     version: 'remove it: the file has no version',
     environment: 'it is called `env`',
     volumes: 'services share one file system',
-    networks: 'services share one network: 127.0.0.1 and their ports',
+    networks: 'services reach each other on 127.0.0.1, so their ports must differ',
     secrets: 'write `env: {TOKEN: {file: /run/secrets/token}}`',
     configs: 'services share one file system',
     processes: 'it is called `services`',

@@ -4,7 +4,7 @@ import { SIGNAL_NAMES } from '../linux/signals.ts';
 import { didYouMean } from './nearest.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
 import { byKind, INTERPOLATED, listOf, refined, type Shape, text, wordOf } from './shape.ts';
-import { parseSignal, whyNotForwarded, whyNotStopSignal } from './signal.ts';
+import { parseSignal, whyNotForwarded, whyNotStopRequest } from './signal.ts';
 import type { MapEntry, Node, PathStep } from './tree.ts';
 
 export const CONDITIONS = ['started', 'ready', 'completed', 'exited'] as const;
@@ -139,8 +139,8 @@ export function enabled(): Shape<boolean> {
       if (variable === undefined) return mismatch(node, name, wanted, reading);
       // The message does not show the variable's value: it may be a password.
       const byDefault = !reading.environment[variable] && node.text.includes(`\${${variable}:-`);
-      const found = byDefault ? `the default of ${variable} is` : `${variable} contains`;
-      return reading.report(node, 'wrong-value', `${name} must be ${wanted}, but ${found} neither`, {
+      const found = byDefault ? `the default of ${variable}` : `the value of ${variable}`;
+      return reading.report(node, 'wrong-value', `${name} must be ${wanted}, but ${found} is neither`, {
         suggestion: `write \`\${${variable}:+true}\` if any value but an empty one means yes`,
       });
     },
@@ -166,7 +166,7 @@ export function signal(): Shape<string> {
 /** A signal that may ask the supervisor to stop. */
 export function stopSignal(): Shape<string> {
   return refined(signal(), (name, node, _name, reading) => {
-    const why = whyNotStopSignal(name);
+    const why = whyNotStopRequest(name);
     return why === null ? name : reading.report(node, 'wrong-value', `${name} cannot be a stop signal: ${why}`);
   });
 }

@@ -56,8 +56,11 @@ export function whyNotForwarded(name: string): string | null {
   return NOT_FORWARDED[name] ?? null;
 }
 
-/** Why a signal never reaches the supervisor or cannot mean "stop"; null if it can. Takes a canonical name. */
-export function whyNotStopSignal(name: string): string | null {
+/**
+ * Why a signal cannot ask svc-super to stop: svc-super cannot catch it or uses it itself, or it means a crash; null if it can.
+ * Takes a canonical name.
+ */
+export function whyNotStopRequest(name: string): string | null {
   const why = whyNotForwarded(name);
   return why === STOPS ? null : why;
 }

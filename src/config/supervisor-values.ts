@@ -12,7 +12,7 @@ export const SUPERVISOR = {
   ),
   stop_wait: defaulted(
     duration(100),
-    'if there is no supervisor for this long after a request to stop, PID 1 stops all services at once itself',
+    'if there is no supervisor for this long after a request to stop, PID 1 stops all services itself, all at the same time',
     '2s',
   ),
   longest_pause: defaulted(
@@ -27,7 +27,7 @@ export const SUPERVISOR = {
   ),
   deaths_young: defaulted(
     whole('a number of deaths', 1, 1_000_000),
-    'the same for those that end within a second after they have taken over',
+    'limit of supervisors in a row that end within a second after they have taken over; at the limit all services are stopped, exit code 70',
     20,
   ),
 } as const;

@@ -10,7 +10,7 @@ interface SyntaxError {
   readonly pos: readonly [number, number];
 }
 
-/** A quoted text, a bracket or a tag, as the lexer found it. `depth` counts the brackets that are open before it. */
+/** A quoted text, a bracket or a tag, as the lexer found it. `depth` counts the brackets that are open around it. */
 interface Mark extends Span {
   readonly kind: 'quoted' | 'open' | 'close' | 'tag';
   readonly depth: number;

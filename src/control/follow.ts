@@ -1,5 +1,5 @@
 // Streams of log lines: each reader has a bounded queue, and the lines that do not fit are counted and reported in the
-// stream. A reader never slows a service down, and two hundred readers cost one encoding of the output. Queues are flushed
+// stream. A reader never slows a service down. All readers without a pattern share one encoding of the output. Queues are flushed
 // at an interval, so that a flood of small blocks does not become a flood of small writes.
 import type { LogBlock } from '../logs/ring.ts';
 import type { ApiSource } from './source.ts';
@@ -11,7 +11,10 @@ const PIECE = 8 * 1024;
 const FLUSH_INTERVAL = 20;
 const SLOW_FLUSH_INTERVAL = 60;
 const MANY_READERS = 20;
-/** Limits of queued bytes for one reader and for all readers together. */
+/**
+ * Limits of queued bytes: for one reader, and for all readers together as long as each still has MIN_QUEUE, so for up to 128
+ * readers.
+ */
 const MAX_QUEUE = 256 * 1024;
 const MIN_QUEUE = 16 * 1024;
 const MAX_TOTAL_QUEUE = 2 * 1024 * 1024;
@@ -224,7 +227,9 @@ function catchUp(reader: Reader): void {
 function queueGap(reader: Reader): void {
   if (reader.skipped === 0) return;
   const { skipped } = reader;
-  const text = `[${skipped} ${skipped === 1 ? 'line' : 'lines'} skipped: reader too slow]`;
+  // A pattern may also have taken too long to search.
+  const slow = reader.pattern === null ? 'reader' : 'reader or search';
+  const text = `[${skipped} ${skipped === 1 ? 'line' : 'lines'} skipped: ${slow} too slow]`;
   const gap: GapJson = { skipped, text };
   const bytes = Buffer.from(`${JSON.stringify(gap)}\n`);
   reader.skipped = 0;

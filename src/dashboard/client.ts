@@ -1,5 +1,5 @@
 // The requests of the dashboard to the control API: the token, JSON, streams of lines. Stores the token for this tab only. Makes
-// every text from the supervisor printable, so that no other file has to. Draws nothing.
+// the texts of JSON and the `text` of each line of a stream printable, so that no other file has to. Draws nothing.
 import { printable, printableLine } from '../text.ts';
 
 /** The key of the token in the storage of this tab. */
@@ -72,7 +72,7 @@ export const pause = (ms: number): Promise<void> => new Promise((resolve) => set
 
 /**
  * Sends a request that changes something, and repeats it while the supervisor is being restarted. Because of its key, a repeated
- * request has no second effect. Resolves to the reason of a refusal; null: the request was accepted.
+ * request has no second effect. Resolves to the message of an error response; null: the request was accepted.
  */
 export async function post(path: string, body: object = {}): Promise<string | null> {
   const key = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16)).join('-');

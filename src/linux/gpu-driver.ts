@@ -92,7 +92,7 @@ export class GpuDriver {
   }
 }
 
-/** The output is parsed: LC_ALL prevents translation, and no variable that would change the program is passed. */
+/** Passes only what the program needs to be found and to run. LC_ALL prevents that its output, which is parsed, is translated. */
 function environmentOf(from: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const passed = ['PATH', 'LD_LIBRARY_PATH', 'HOME'].flatMap((name) =>
     from[name] === undefined ? [] : [[name, from[name]]],

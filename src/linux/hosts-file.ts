@@ -11,7 +11,7 @@ export interface HostsFile {
   remove(): void;
 }
 
-/** Each call may throw: an Error with `code` if a system call failed, and one without if the path is refused. */
+/** Each call may throw: an Error with `code` if a system call failed, and one without if the path is refused or is no regular file. */
 export function hostsFile(path = '/etc/hosts'): HostsFile {
   return {
     read() {
@@ -33,6 +33,7 @@ export function hostsFile(path = '/etc/hosts'): HostsFile {
   };
 }
 
+/** Refuses links as for writing even if it only reads: write() would refuse the same path. */
 function withFile<T>(path: string, flags: number, use: (file: number) => T): T {
   const file = openGuarded(path, flags, 'write', 0o644);
   try {

@@ -1,6 +1,6 @@
 // Moves output from the pipes of services to the sinks: reads it, splits it into lines, matches `log` probes, keeps the
-// latest lines, writes. If a sink is full, the stream is not read (`block`: its pipe fills and slows the service), or its
-// lines are counted and dropped (`drop`). A slow reader slows only the services that write to it.
+// latest lines, writes. If a sink is full, the stream is not read (`when_full: block`: its pipe fills and slows the service), or its
+// lines are counted and dropped (`when_full: drop`). A slow reader slows only the services that write to it.
 import type { Clock } from '../ports.ts';
 import { BufferPool, type Frame, JsonFrame, renderPrefix, TextFrame, TIME_LENGTH } from './frame.ts';
 import { LineSplitter } from './lines.ts';
@@ -55,7 +55,7 @@ interface StreamOptions {
   readonly stream: 'stdout' | 'stderr';
   readonly style: LogStyle;
   readonly watcher: Watcher;
-  readonly isCut: boolean;
+  readonly isTakenOver: boolean;
 }
 
 export class Pipeline {
@@ -114,14 +114,14 @@ export class Pipeline {
     this.#ring(service).beginRun();
   }
 
-  /** Reads two streams of a service to their ends. `isCut`: an earlier supervisor, which has died, read them before. */
+  /** Reads two streams of a service to their ends. `isTakenOver`: an earlier supervisor, which has died, read them before. */
   attach(
     service: string,
     style: LogStyle,
     stdout: ByteSource,
     stderr: ByteSource,
     watcher: Watcher,
-    isCut = false,
+    isTakenOver = false,
   ): Attachment {
     const attached: Attached = {
       sources: [stdout, stderr],
@@ -132,8 +132,8 @@ export class Pipeline {
     };
     this.#attached.add(attached);
     attached.finished = Promise.all([
-      this.#read({ service, stream: 'stdout', style, watcher, isCut }, stdout, attached),
-      this.#read({ service, stream: 'stderr', style, watcher, isCut }, stderr, attached),
+      this.#read({ service, stream: 'stdout', style, watcher, isTakenOver }, stdout, attached),
+      this.#read({ service, stream: 'stderr', style, watcher, isTakenOver }, stderr, attached),
     ]).finally(() => this.#attached.delete(attached));
     return {
       drain() {
@@ -322,7 +322,7 @@ export class Pipeline {
   }
 
   #makePump(options: StreamOptions): Pump {
-    const { service, stream, style, watcher, isCut } = options;
+    const { service, stream, style, watcher, isTakenOver } = options;
     // The time of a line is when its end was read from the pipe, however much later it is written or asked for.
     let readAt = this.#clock.wall();
     const prefix = style.prefix && style.format === 'text' ? this.prefix(service, stream) : '';
@@ -349,7 +349,7 @@ export class Pipeline {
       file,
       fileFrame,
       counts: this.#count(service, stream),
-      isCut,
+      isTakenOver,
       arrived: (size) => {
         this.#burst += size;
         readAt = this.#clock.wall();
@@ -369,7 +369,7 @@ export class Pipeline {
 
   /**
    * Returns the function that shows an unfinished line: it tries `log` probes on the line, adds it to `logs` and the
-   * post-mortem after the whole lines, and passes it to followers. It skips what `drop` matches.
+   * post-mortem after the whole lines, and passes it to followers. It skips what the patterns of `log.drop` match.
    */
   #showing(options: StreamOptions, prefix: string, readAt: () => number): (text: Uint8Array | null) => void {
     const { service, stream, style, watcher } = options;
@@ -390,7 +390,7 @@ export class Pipeline {
     };
   }
 
-  /** Waits for the next turn of the event loop after SLICE, so that signals, probes and requests are handled in time. */
+  /** If streams have used SLICE, waits for the next turn of the event loop, so that signals, probes and requests are handled in time. */
   #yieldTurn(): Promise<void> | null {
     this.#burst = 0;
     if (this.#turn !== null || this.#clock.now() - this.#turnedAt < SLICE) return this.#turn;

@@ -55,7 +55,7 @@ interface PumpParts {
   readonly fileFrame: Frame | null;
   readonly counts: StreamCounts;
   /** Whether a supervisor that has died read this stream before: bytes that it had read and not written are lost. */
-  readonly isCut: boolean;
+  readonly isTakenOver: boolean;
   /** Bytes have arrived. */
   arrived(size: number): void;
   /** Passes whole lines to the ring and the followers; returns whether a follower may keep their memory. */
@@ -73,7 +73,7 @@ export class Pump {
 
   constructor(parts: PumpParts) {
     this.#parts = parts;
-    this.#isCut = parts.isCut;
+    this.#isCut = parts.isTakenOver;
   }
 
   /** Splits a chunk into lines. Its memory is not kept. */

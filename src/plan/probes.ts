@@ -12,7 +12,7 @@ const SOCKET_PORT = 80;
 /** Placeholder host of a probe that connects to a unix socket. */
 const LOOPBACK = '127.0.0.1';
 
-/** The `ready` or `live` probes of a service; a probe without any port is an error. */
+/** The `ready` or `live` probes of a service; an HTTP or TCP probe that has no port, and none of the service to use instead, is an error. */
 export function toProbes(service: ServiceConfig, role: 'ready' | 'live', problems: Problems): readonly Probe[] {
   return (service[role] ?? []).flatMap((config, index) => toProbeOf(service, config, [role, index], problems) ?? []);
 }

@@ -54,7 +54,7 @@ interface Logs {
     /** `progressed` is called for each block of output; null: output is not watched for progress (`start_stall` is not set). */
     watcher: { readonly patterns: Map<number, Pattern>; matched(index: number): void; progressed: (() => void) | null },
     /** Whether a supervisor that has died read these streams before. */
-    isCut: boolean,
+    isTakenOver: boolean,
   ): AttachedStreams;
 }
 

@@ -277,7 +277,7 @@ describe('enabled', () => {
   test('does not show the value of a variable, which may be a password', () => {
     const text = oneService('command: run', 'enabled: ${PASSWORD:-}');
     const [message = ''] = messages(text, { environment: { PASSWORD: 'hunter2' } });
-    expect(message).toContain('PASSWORD contains neither');
+    expect(message).toContain('but the value of PASSWORD is neither');
     expect(message).not.toContain('hunter2');
     const better = text.replace(':-', ':+true');
     expect(serviceOf(better, { environment: { PASSWORD: 'no' } }).enabled).toBe(true);

@@ -120,5 +120,8 @@ test('a flood is searched in part: found and skipped lines are reported', async 
   expect(found).toBeLessThan(20);
   // A block is searched or skipped as a whole.
   expect(skipped).toBe((200 - found) * 50);
+  expect(outlet.lines.find(({ skipped }) => skipped !== undefined)?.text).toMatch(
+    /skipped: reader or search too slow\]$/,
+  );
   expect(outlet.lines.at(-1)).toMatchObject({ text: 'needle at the end' });
 });

@@ -49,7 +49,7 @@ type Requested = (typeof REQUESTED)[number];
 
 const isRequested = (word: unknown): word is Requested => REQUESTED.some((name) => name === word);
 
-/** What one service is called in each list of names. */
+/** What one service adds to each list of names. */
 type Names = Readonly<Record<Requested, readonly string[]>>;
 
 /**
@@ -128,6 +128,7 @@ function bash(commands: Commands): string {
   const values = new Map<string, string[]>();
   for (const [name, command] of Object.entries(commands)) {
     for (const [flags, what] of valueFlags(command)) {
+      // `up` may be left out: then the first word is the flag.
       const places = flags.flatMap((flag) => [`'${name} ${flag}'`, ...(name === 'up' ? [`'${flag} ${flag}'`] : [])]);
       values.set(assign(what), [...(values.get(assign(what)) ?? []), ...places]);
     }

@@ -1,6 +1,6 @@
 // Computes and describes, for the confirmation, what happens to other services if one is started, stopped or restarted. The rules are
 // those of the core (docs/operations.md, "What stop, start and restart do to dependents"). Requests nothing. Pure.
-import type { GraphNode, Operated, TopService } from './model.ts';
+import type { GraphNode, OperationName, TopService } from './model.ts';
 
 type Known = readonly Pick<TopService, 'name' | 'state'>[];
 
@@ -23,7 +23,7 @@ export interface Consequences {
 
 /** What an operation on `service` does to other services. */
 export function consequencesOf(
-  operation: Operated,
+  operation: OperationName,
   service: string,
   graph: readonly GraphNode[],
   services: Known,
@@ -75,7 +75,7 @@ function neededBy(
 }
 
 /** The consequences as sentences for the confirmation; at least one. */
-export function explainConsequences(operation: Operated, service: string, found: Consequences): readonly string[] {
+export function explainConsequences(operation: OperationName, service: string, found: Consequences): readonly string[] {
   const sentences = {
     stop: `${service} stops, and stays stopped until it is started.`,
     start: `${service} starts.`,

@@ -1,7 +1,7 @@
 // The next model after a key or a click, and the effect besides: request an operation, suspend, redraw, switch the mouse, quit. Pure.
 import type { UserInput } from './keys.ts';
 import { layoutOf } from './layout.ts';
-import { listed, type Model, type Operated, PANES, type Prompt, SORTS, serviceOf } from './model.ts';
+import { listed, type Model, type OperationName, PANES, type Prompt, SORTS, serviceOf } from './model.ts';
 import type { Action } from './row.ts';
 import { keepSelection, selectService, withMessage } from './update.ts';
 import { actionAt, type Picture } from './view.ts';
@@ -11,7 +11,7 @@ import { paneRows } from './view-panes.ts';
 export type TopEffect =
   | { readonly type: 'quit' | 'suspend' | 'redraw' }
   | { readonly type: 'mouse'; readonly on: boolean }
-  | { readonly type: 'operate'; readonly operation: Operated; readonly service: string };
+  | { readonly type: 'operate'; readonly operation: OperationName; readonly service: string };
 
 export interface Next {
   readonly model: Model;
@@ -67,7 +67,7 @@ function withDialogKey(model: Model, key: string): Next {
   return { model: { ...model, dialog: null }, effect: { type: 'operate', ...dialog } };
 }
 
-const OPERATIONS: Readonly<Record<string, Operated>> = { s: 'start', x: 'stop', r: 'restart' };
+const OPERATIONS: Readonly<Record<string, OperationName>> = { s: 'start', x: 'stop', r: 'restart' };
 
 /** Applies a key that is a command; null: it is none. */
 function withCommandKey(model: Model, key: string): Next | null {
@@ -117,7 +117,7 @@ function withCommandKey(model: Model, key: string): Next | null {
 }
 
 /** Opens the confirmation of an operation on the selected service. */
-function confirm(model: Model, operation: Operated): Model {
+function confirm(model: Model, operation: OperationName): Model {
   const service = serviceOf(model);
   if (service === null) return model;
   if (model.awaySince !== null) return withMessage(model, 'no supervisor responds: nothing can be requested', 'bad');
@@ -170,7 +170,7 @@ function editText(text: string, key: string): string | null {
 
 /** Scrolls to the next line that has the text of the search. */
 function findLine(model: Model, direction: 'older' | 'newer'): Model {
-  if (model.find === '') return withMessage(model, 'no search text: press Tab, then /, to search the log', 'busy');
+  if (model.find === '') return withMessage(model, 'no search text: focus the log and press /', 'busy');
   const index = findNext(model, direction);
   if (index === null) return withMessage(model, `no ${direction} line has "${model.find}"`, 'busy');
   const { rows } = layoutOf(model).pane;

@@ -26,7 +26,7 @@ export type Pane = (typeof PANES)[number];
 export const SORTS = ['failing', 'name', 'cpu', 'memory'] as const;
 export type Sort = (typeof SORTS)[number];
 /** An operation that the user can request. */
-export type Operated = 'start' | 'stop' | 'restart';
+export type OperationName = 'start' | 'stop' | 'restart';
 
 /** Usage over one interval of SAMPLE_EVERY. */
 export interface Sample {
@@ -64,7 +64,7 @@ export interface Prompt {
 
 /** The confirmation of an operation. */
 export interface Dialog {
-  readonly operation: Operated;
+  readonly operation: OperationName;
   readonly service: string;
 }
 

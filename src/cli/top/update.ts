@@ -1,4 +1,4 @@
-// The next model after a response of the supervisor, or after time has passed. input.ts does the same for keys and the mouse. Pure.
+// The next model after a response of the supervisor, its absence, a message, or a resize of the terminal. input.ts does the same for keys and the mouse. Pure.
 import type { StatusBody } from '../../control/api.ts';
 import type { DetailsBody } from '../../control/details.ts';
 import type { LogLineJson } from '../../control/follow.ts';

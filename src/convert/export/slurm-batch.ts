@@ -103,7 +103,7 @@ function portLines(source: ExportSource): readonly string[] {
   if (variables.length === 0) return [];
   return [
     '',
-    '# The ports of a node are shared by its jobs.',
+    '# Jobs on one node need different ports.',
     CHOOSE_PORT,
     ...variables.map(({ name, first, count }) => `choose_port ${name} ${first} ${count}`),
   ];

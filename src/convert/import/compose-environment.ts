@@ -8,7 +8,7 @@ import { briefOf, entriesOf, itemsOf, Section, switchOf, textOf } from '../yaml-
 import type { Value } from '../yaml-values.ts';
 import type { ComposeReader } from './compose-reader.ts';
 
-/** Variables that svc-super sets itself. SPT_NOENV: see src/plan/environment.ts. */
+/** Variables that svc-super sets itself. SPT_NOENV=1 keeps setproctitle from overwriting the environment (src/plan/environment.ts). */
 const RESERVED: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_RUN', 'SVC_REPLICA', 'SPT_NOENV', 'NOTIFY_SOCKET']);
 
 /** The usual PATH of images, which needs no entry. */

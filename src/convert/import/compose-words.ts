@@ -84,7 +84,7 @@ export function splitCompose(line: string): ComposeSplit {
     } else if (one === '\\' && !splitter.isSingle) escaped = true;
     else {
       const taken = splitter.take(one);
-      if (taken === null) return { ok: false, why: 'a `(` must follow a `$`' };
+      if (taken === null) return { ok: false, why: 'a `(` must follow a `$`, and not be inside another `$(`' };
       if (taken === 'stop') {
         dropped = line.slice(at);
         break;
@@ -93,7 +93,8 @@ export function splitCompose(line: string): ComposeSplit {
     at += one.length;
   }
   splitter.end();
-  if (escaped || splitter.isOpen) return { ok: false, why: 'a quote is never closed' };
+  if (escaped) return { ok: false, why: 'nothing follows the last `\\`' };
+  if (splitter.isOpen) return { ok: false, why: 'a quote or a `$(` is never closed' };
   return { ok: true, words: splitter.words, dropped, unquoted };
 }
 

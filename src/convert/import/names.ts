@@ -1,5 +1,5 @@
 // Names of services made from names of other systems: valid by the rule of services.yaml, and no two the same.
-import { NAME } from '../../config/command.ts';
+import { NAME, NAME_RULE } from '../../config/command.ts';
 import type { Where } from '../findings.ts';
 import type { Report } from './source.ts';
 
@@ -13,7 +13,7 @@ export class Names {
     return this.#taken.has(cleanName(name));
   }
 
-  /** A valid name like `wanted` that no service has yet. Reports at `where` if it differs from `wanted`. */
+  /** A valid name like `wanted` that no service has yet. Reports at `where`, with the reason, if it differs from `wanted`. */
   take(wanted: string, report?: Report, where: Where | null = null): string {
     const base = cleanName(wanted);
     let name = base;
@@ -23,7 +23,7 @@ export class Names {
       report.changed(
         where,
         `the name ${wanted}`,
-        `it is called ${name}: a name is letters, digits, \`_\`, \`.\`, \`-\``,
+        `it is called ${name}: ${base === wanted ? 'the name is taken' : `a name is ${NAME_RULE}`}`,
       );
     }
     return name;

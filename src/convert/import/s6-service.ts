@@ -103,7 +103,7 @@ function importFinish(reader: S6Reader, service: ServiceDraft): void {
     report.changed(
       startOf(path),
       `finish of ${service.name}`,
-      'it ends the container: that is what the end of an essential service does, with the code of the service',
+      'it ends the container; the end of an essential service does the same, with its exit code',
     );
     return;
   }

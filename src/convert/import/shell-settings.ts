@@ -76,7 +76,7 @@ function applyShellOption(state: ShellState, node: CommandNode, name: string, wo
     /^(?:echo|printf|date|whoami|hostname|clear|env|printenv|id|pwd)$/.test(name) &&
     node.redirects.every((one) => one.type === 'Redirect' && one.operator === '>&')
   ) {
-    report.lost(where, text, 'a message of the script: svc-super prints what it starts');
+    report.lost(where, text, 'left out: svc-super itself prints what it starts');
     return true;
   }
   return false;
@@ -158,7 +158,7 @@ function sourceFile(state: ShellState, node: CommandNode, words: readonly Word[]
   state.report.look(
     where,
     state.script.text(node),
-    'the variables that it sets are not known: it is read again before each command',
+    'the variables that this file sets are not known: the file is read again before each command',
     'use `env_file` if it is a list of KEY=VALUE',
   );
 }

@@ -346,7 +346,7 @@ export class ShellWalk {
     const where = state.script.where(statement);
     const text = state.script.text(statement);
     if (this.ending.kind !== 'none') {
-      state.report.lost(where, text, 'svc-super stops the other services at the end');
+      state.report.lost(where, text, 'svc-super stops the other services when it ends');
       return;
     }
     state.report.look(

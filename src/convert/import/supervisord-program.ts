@@ -179,7 +179,8 @@ function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): v
   }
   if (ends === 'fatal' && policy === 'never') {
     fields.essential = false;
-    const why = 'a program that ends and is not restarted has not failed there, so `essential: false` is written';
+    const why =
+      'for supervisord a program that ends and is not restarted has not failed, so `essential: false` is written';
     report.once('essential', reader.section.where, `the end of ${reader.program}`, why);
   }
   if (ends === null) {

@@ -1,7 +1,7 @@
 // What the confirmation says about other services: the table of docs/operations.md, "What stop, start and restart do to dependents".
 import { expect, test } from 'bun:test';
 import { consequencesOf, explainConsequences as sentences } from '../../../src/cli/top/consequences.ts';
-import type { GraphNode, Operated } from '../../../src/cli/top/model.ts';
+import type { GraphNode, OperationName } from '../../../src/cli/top/model.ts';
 
 const need = (on: string, more: Partial<GraphNode['needs'][number]> = {}): GraphNode['needs'][number] => ({
   on,
@@ -17,7 +17,7 @@ const GRAPH: readonly GraphNode[] = [
   { name: 'later', needs: [need('db', { origin: 'stage' })] },
 ];
 
-function ask(operation: Operated, service: string, states: Readonly<Record<string, string>> = {}) {
+function ask(operation: OperationName, service: string, states: Readonly<Record<string, string>> = {}) {
   const services = GRAPH.map(({ name }) => ({ name, state: (states[name] ?? 'ready') as 'ready' }));
   return consequencesOf(operation, service, GRAPH, services);
 }
