@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isSupervisor, namespaceOf } from '../helpers/namespaces.ts';
 
+export { freePorts } from '../helpers/free-port.ts';
+
 export { skipWhen } from '../helpers/skip.ts';
 
 export const ROOT = join(import.meta.dir, '../..');
@@ -68,16 +70,6 @@ export function expectInOrder(text: string, parts: readonly string[]): void {
     if (at < 0) throw new Error(`"${part}" is missing, or out of order, in:\n${text}`);
     from = at + part.length;
   }
-}
-
-/** `count` different ports that nobody listens on just now. */
-export function freePorts(count: number): number[] {
-  const sockets = Array.from({ length: count }, () =>
-    Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } }),
-  );
-  const ports = sockets.map((socket) => socket.port);
-  for (const socket of sockets) socket.stop(true);
-  return ports;
 }
 
 /** A temporary folder that every user may enter. */
