@@ -24,7 +24,7 @@ export const exportDockerfile: Exporter = (source, { image }, reporter) => {
   reportRepeated(source, ENGINE_FIELDS, reporter);
   reportStop(source, reporter);
   const files = bundledFiles(source, (target) => `mount it at ${target} when the container runs`, reporter);
-  const needed = [source.fileName, ...files.keys()].join(', ');
+  const needed = [source.fileName, ...files.keys()].map(onOneLine).join(', ');
   const ports = publishedPorts(source).map(({ port }) => port);
   const lines = [
     `# ${toLabel(source.name)}, made by \`svc-super export dockerfile\`. The folder of the build has to contain ${needed} and`,
@@ -52,9 +52,16 @@ export const exportDockerfile: Exporter = (source, { image }, reporter) => {
   ];
 };
 
+const PLAIN = /^[\w.@+/-]+$/;
+
+/** A name within a comment: a newline in it would end the comment. */
+function onOneLine(name: string): string {
+  return PLAIN.test(name) ? name : JSON.stringify(name);
+}
+
 /** `COPY` of one file; in the form of a list where a name needs it. */
 function copy(from: string, to: string): string {
-  return /^[\w.@+/-]+$/.test(`${from}${to}`) ? `COPY ${from} ${to}` : `COPY ${JSON.stringify([from, to])}`;
+  return PLAIN.test(`${from}${to}`) ? `COPY ${from} ${to}` : `COPY ${JSON.stringify([from, to])}`;
 }
 
 function reportStop({ config }: ExportSource, reporter: Reporter): void {

@@ -157,6 +157,9 @@ describe('dockerfile', () => {
     );
     expect(text.match(/^COPY .*env$/gm)).toEqual(['COPY a.env /etc/svc-super/a.env']);
     expect(text).toContain('The folder of the build has to contain services.yaml, a.env and\n');
+    const strange = { services: { a: { ...web, env_file: 'x\ny.env' } } };
+    const { text: quoted } = await run(strange, { format: 'dockerfile' });
+    expect(quoted).toContain('has to contain services.yaml, "x\\ny.env" and\n');
     for (const name of ['/etc/b.env', 'c.env', '../d.env'])
       expect(report).toContain(`needs a look: \`env_file\` ${name}: `);
   });
