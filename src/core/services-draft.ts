@@ -23,7 +23,7 @@ export class ServicesDraft {
   world: World;
   waits: WaitsDraft;
   counts: Record<CountedState, number>;
-  /** What the world knows of failed runs. `outdated`: a service whose run had failed may have another run by now. */
+  /** Whether `failures` of the world is `current`, or `outdated`: a service whose run failed may have begun another run. */
   failures: 'current' | 'outdated' = 'current';
   /** By which a service that can never start is known to be so already; null: none is. */
   #reported: Pick<World, 'index' | 'waits'> | null;

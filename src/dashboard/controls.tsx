@@ -159,6 +159,33 @@ export function Card({ id, title, tools, children }: CardProps) {
   );
 }
 
+interface SearchFieldProps {
+  readonly id?: string;
+  /** For screen readers. */
+  readonly label: string;
+  readonly placeholder: string;
+  readonly value: string;
+  readonly setValue: (value: string) => void;
+}
+
+/** The field above a list that selects what is shown. */
+export function SearchField({ id, label, placeholder, value, setValue }: SearchFieldProps) {
+  return (
+    <label class="filter">
+      <span class="hide">{label}</span>
+      <input
+        id={id}
+        type="search"
+        placeholder={placeholder}
+        autocomplete="off"
+        spellcheck={false}
+        value={value}
+        onInput={(event) => setValue(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
 interface ScrollProps {
   readonly labelledBy: string;
   readonly children: ComponentChildren;

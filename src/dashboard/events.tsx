@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import type { JournalEntry } from '../control/journal.ts';
 import { clock, exactClock } from './charts.tsx';
-import { Card, Pill, ServiceLink } from './controls.tsx';
+import { Card, Pill, SearchField, ServiceLink } from './controls.tsx';
 import { count, type Mood } from './format.ts';
 import { makeFilter } from './lines.ts';
 import { useModel } from './model.ts';
@@ -68,17 +68,13 @@ export function Events() {
   const [first] = events;
   const tools = (
     <>
-      <label class="filter">
-        <span class="hide">Filter events</span>
-        <input
-          id="event-filter"
-          type="search"
-          placeholder="Filter: text or /pattern/"
-          autocomplete="off"
-          value={wanted}
-          onInput={(event) => setWanted(event.currentTarget.value)}
-        />
-      </label>
+      <SearchField
+        id="event-filter"
+        label="Filter events"
+        placeholder="Filter: text or /pattern/"
+        value={wanted}
+        setValue={setWanted}
+      />
       <label>
         <span class="hide">Level</span>
         <select id="event-level" value={level} onChange={(event) => setLevel(event.currentTarget.value)}>

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { exactClock } from './charts.tsx';
 import { collect, pause, Refused, SUCCESSION_TIME, stream } from './client.ts';
-import { Card } from './controls.tsx';
+import { Card, SearchField } from './controls.tsx';
 import { count } from './format.ts';
 import { isErrorLine, makeFilter, type PageLine, toFile } from './lines.ts';
 import { announce } from './model.ts';
@@ -207,18 +207,13 @@ interface ToolsProps {
 function LogTools(props: ToolsProps) {
   return (
     <>
-      <label class="filter">
-        <span class="hide">Filter lines</span>
-        <input
-          id="filter"
-          type="search"
-          placeholder="Search: text or /pattern/"
-          autocomplete="off"
-          spellcheck={false}
-          value={props.wanted}
-          onInput={(event) => props.setWanted(event.currentTarget.value)}
-        />
-      </label>
+      <SearchField
+        id="filter"
+        label="Filter lines"
+        placeholder="Search: text or /pattern/"
+        value={props.wanted}
+        setValue={props.setWanted}
+      />
       {!props.isOne && (
         <label>
           <span class="hide">Service</span>

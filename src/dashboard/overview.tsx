@@ -5,7 +5,7 @@
 import { useRef, useState } from 'preact/hooks';
 import { Meter, Spark } from './charts.tsx';
 import { isReadOnly } from './client.ts';
-import { ActionButton, Actions, Card, ServiceLink, ServiceLinks, ServiceState } from './controls.tsx';
+import { ActionButton, Actions, Card, SearchField, ServiceLink, ServiceLinks, ServiceState } from './controls.tsx';
 import { EventList } from './events.tsx';
 import { count, countServices, labelOf, renderShare, type ServiceStatus, sizeOf, span, urgencyOf } from './format.ts';
 import { makeFilter } from './lines.ts';
@@ -117,16 +117,12 @@ function Services({ services, groups }: ServicesProps) {
       <span id="count" class="soft">
         {services.filter(({ ready }) => ready).length} of {services.length} ready
       </span>
-      <label class="filter">
-        <span class="hide">Filter services</span>
-        <input
-          type="search"
-          placeholder="Filter: name, state or /pattern/"
-          autocomplete="off"
-          value={wanted}
-          onInput={(event) => setWanted(event.currentTarget.value)}
-        />
-      </label>
+      <SearchField
+        label="Filter services"
+        placeholder="Filter: name, state or /pattern/"
+        value={wanted}
+        setValue={setWanted}
+      />
     </>
   );
   return (

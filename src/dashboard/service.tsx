@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { DetailsBody } from '../control/details.ts';
 import { Chart, exactClock, historyNote } from './charts.tsx';
 import { getJson, Refused } from './client.ts';
-import { Actions, Card, Pill, ScrollArea, ServiceLinks, ServiceState } from './controls.tsx';
+import { Actions, Card, Pill, ScrollArea, SearchField, ServiceLinks, ServiceState } from './controls.tsx';
 import { EventList } from './events.tsx';
 import { count, exitOf, type Mood, renderShare, type ServiceStatus, sizeOf, span } from './format.ts';
 import { makeFilter } from './lines.ts';
@@ -304,16 +304,7 @@ function Environment({ details: { env } }: PartProps) {
       <span class="soft">
         {count(env.length, 'variable')}, {hidden} with a hidden value
       </span>
-      <label class="filter">
-        <span class="hide">Filter variables</span>
-        <input
-          type="search"
-          placeholder="Filter variables"
-          autocomplete="off"
-          value={wanted}
-          onInput={(event) => setWanted(event.currentTarget.value)}
-        />
-      </label>
+      <SearchField label="Filter variables" placeholder="Filter variables" value={wanted} setValue={setWanted} />
     </>
   );
   return (
