@@ -162,6 +162,26 @@ test('nothing of GPUs is loaded before it is needed', () => {
   expect(breaches).toEqual([]);
 });
 
+/** What `up` loads before the first program starts: with these files, those that they import statically. */
+const BEFORE_FIRST_PROGRAM = ['main', 'cli/run', 'cli/commands/up', 'up/configuration', 'up/supervise'];
+
+test('before the first program starts, no library but a parser is loaded, and no module of Node but fs', () => {
+  const loaded = new Set<string>();
+  const packages: string[] = [];
+  const follow = (path: string): void => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    const { code = '' } = files.find((file) => file.path === path) ?? {};
+    for (const [, target = ''] of code.matchAll(/^(?:import|export) (?!type\b)(?:[^'";]* from )?'([^']+)';/gm)) {
+      if (target.startsWith('.')) follow(join(dirname(path), target));
+      else if (target !== 'node:fs' && target !== 'js-yaml') packages.push(`${path} loads ${target}`);
+    }
+  };
+  for (const path of BEFORE_FIRST_PROGRAM) follow(`${path}.ts`);
+  expect(packages).toEqual([]);
+  expect(loaded).toContain('pid1/client.ts');
+});
+
 /** What `help` loads of other folders with the commands: small tables, so that help and completion stay quick. */
 const EARLY =
   /^(?:cli\/|text|paths|control\/(?:selection|table|wire)\.ts|core\/off\.ts|config\/(?:diagnostic|file|quantity)\.ts|linux\/signals\.ts|convert\/(?:findings|(?:im|ex)port\/table)\.ts)/;

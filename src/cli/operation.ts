@@ -5,7 +5,8 @@ import type { Operation } from '../core/event.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { JSON_FLAG } from './flags.ts';
 import { renderJson } from './json.ts';
-import { callSupervisor, reportNoSupervisor, reportRefusal, reportUsage } from './request.ts';
+import { callSupervisor, reportNoSupervisor, reportRefusal } from './request.ts';
+import { reportUsage } from './usage.ts';
 import { awaitServices } from './waiting.ts';
 
 /** The command for an operation. */

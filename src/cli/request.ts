@@ -75,12 +75,6 @@ export function reportRefusal(context: CommandContext, body: unknown): number {
   return EXIT.failed;
 }
 
-/** Reports a mistake in the command line; returns the exit code. */
-export function reportUsage(context: CommandContext, text: string, usage: string): number {
-  context.err(`svc-super: ${printable(text)}\nusage: ${usage}\n`);
-  return EXIT.usage;
-}
-
 export function query(
   parts: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>,
 ): string {

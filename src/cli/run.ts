@@ -3,6 +3,7 @@ import { printable } from '../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { findConfiguration } from './config-file.ts';
 import { COMMANDS, type CommandName } from './table.ts';
+import { reportUsage } from './usage.ts';
 
 /** Flags that stand for a command if they come first. */
 const ALIASES: Readonly<Record<string, CommandName>> = {
@@ -43,8 +44,7 @@ async function runWith(name: CommandName, args: readonly string[], context: Comm
   const given = parseFlags(command, args);
   if (!given.ok) {
     const mistake = describeOrder(name, args) ?? describeMistake(given.message, command);
-    context.err(`svc-super: ${printable(mistake)}\nusage: ${command.usage}\n`);
-    return EXIT.usage;
+    return reportUsage(context, mistake, command.usage);
   }
   if (given.flags.values.help !== true) return execute(command, given.flags, context);
   const { renderCommandHelp } = await import('./help.ts');
@@ -69,8 +69,7 @@ async function execute(command: Command, given: GivenFlags, context: CommandCont
   const { reachRemote } = await import('./remote.ts');
   const reached = reachRemote(context, given.values);
   if (reached.ok) return command.run(reached.context, given, COMMANDS);
-  context.err(`svc-super: ${reached.why}\nusage: ${command.usage}\n`);
-  return EXIT.usage;
+  return reportUsage(context, reached.why, command.usage);
 }
 
 const NOTHING_GIVEN: GivenFlags = { values: {}, positionals: [] };

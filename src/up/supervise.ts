@@ -2,7 +2,7 @@
 // the parts of the process and decides nothing.
 import { newWorld } from '../core/world.ts';
 import { countOomKills } from '../linux/cgroup.ts';
-import { releaseMemoryLater } from '../platform/memory.ts';
+import { releaseMemory, releaseMemoryLater } from '../platform/memory.ts';
 import { fillPool } from '../platform/threads.ts';
 import { realRandom } from '../ports.ts';
 import { reportBugs } from './announcer.ts';
@@ -75,6 +75,7 @@ export async function continueAsSuccessor(given: UpRequest): Promise<number> {
 
 /** Performs the rest of the start, after the first spawn, and waits until all services have ended. */
 async function supervise(core: Core, parts: Parts): Promise<number> {
+  await releaseMemory(parts.request.clock);
   fillPool(parts.request.clock);
   releaseMemoryLater(parts.request.clock);
   watchMemory(core, parts);

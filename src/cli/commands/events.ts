@@ -4,8 +4,9 @@ import { printable } from '../../text.ts';
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
 import { EventCursor } from '../following.ts';
 import { renderJson } from '../json.ts';
-import { query, reportUsage, streamFromSupervisor } from '../request.ts';
+import { query, streamFromSupervisor } from '../request.ts';
 import { FOLLOW_FLAG, finishStream, LINES_FLAG, LINES_MISTAKE, readLines } from '../stream.ts';
+import { reportUsage } from '../usage.ts';
 
 const USAGE = 'svc-super events [-f] [-n N] [--json]';
 

@@ -1,8 +1,8 @@
 // `exec`: runs a command with the environment, user and folder of a service, prints its output and exits with its code.
 
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
-import { reportUsage } from '../request.ts';
 import { runInService } from '../run-in-service.ts';
+import { reportUsage } from '../usage.ts';
 
 const USAGE = 'svc-super exec NAME -- CMD [ARG...]';
 

@@ -4,8 +4,9 @@ import type { Command, CommandContext, GivenFlags } from '../command.ts';
 import { readTime } from '../flags.ts';
 import { LogCursor } from '../following.ts';
 import { renderJson } from '../json.ts';
-import { query, reportUsage, streamFromSupervisor } from '../request.ts';
+import { query, streamFromSupervisor } from '../request.ts';
 import { FOLLOW_FLAG, finishStream, LINES_FLAG, LINES_MISTAKE, readLines } from '../stream.ts';
+import { reportUsage } from '../usage.ts';
 
 const USAGE = 'svc-super logs [NAME...] [-f] [-n N] [--since T] [--until T] [--grep PATTERN] [--time] [--json]';
 

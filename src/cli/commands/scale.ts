@@ -2,7 +2,7 @@
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
 import { printChange, type ReloadBody, requestChange } from '../reloaded.ts';
-import { reportUsage } from '../request.ts';
+import { reportUsage } from '../usage.ts';
 import { awaitServices } from '../waiting.ts';
 
 const USAGE = 'svc-super scale NAME=N... [--dry-run] [--wait] [--json]';

@@ -2,8 +2,8 @@
 // bash.
 
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
-import { reportUsage } from '../request.ts';
 import { runInService } from '../run-in-service.ts';
+import { reportUsage } from '../usage.ts';
 
 const USAGE = 'svc-super shell NAME';
 

@@ -2,7 +2,8 @@
 import type { StatusBody } from '../../control/api.ts';
 import { select } from '../../control/selection.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
-import { callSupervisor, reportNoSupervisor, reportRefusal, reportUsage } from '../request.ts';
+import { callSupervisor, reportNoSupervisor, reportRefusal } from '../request.ts';
+import { reportUsage } from '../usage.ts';
 
 const USAGE = 'svc-super signal SIG NAME...';
 

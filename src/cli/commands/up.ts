@@ -4,7 +4,7 @@ import { resolve } from '../../paths.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { requireConfiguration } from '../config-file.ts';
 import { FILE_FLAG, PROFILE_FLAG } from '../flags.ts';
-import { reportUsage } from '../request.ts';
+import { reportUsage } from '../usage.ts';
 
 const USAGE = 'svc-super [up] [-f FILE]... [--profile NAME] [--quiet | --verbose] [--pid-file PATH] [NAME...]';
 

@@ -2,7 +2,7 @@
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG, readDuration } from '../flags.ts';
 import { renderJson } from '../json.ts';
-import { reportUsage } from '../request.ts';
+import { reportUsage } from '../usage.ts';
 import { awaitServices } from '../waiting.ts';
 
 const USAGE = 'svc-super wait [NAME...] [--for ready|stopped] [--timeout D] [--json]';
