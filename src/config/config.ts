@@ -11,7 +11,17 @@ import type { Place } from './range.ts';
 import { forReplica, mismatch, REPLICA, type Reading, silently, withoutReplica } from './reading.ts';
 import { countReplicas, makeReplicas, REPLICAS_MOST, type Replica, type Scale, type ScaledTo } from './replicas.ts';
 import { BACKOFF, RESTART } from './restart-values.ts';
-import { LOG, readDefaults, readService, SERVICE, type ServiceRead, STOP, TOP, TOP_RULES } from './schema.ts';
+import {
+  hasLostField,
+  LOG,
+  readDefaults,
+  readService,
+  SERVICE,
+  type ServiceRead,
+  STOP,
+  TOP,
+  TOP_RULES,
+} from './schema.ts';
 import type { EnvValue } from './service-values.ts';
 import { OWN_LOG, SUPERVISOR, type SupervisorValues } from './supervisor-values.ts';
 import {
@@ -91,13 +101,14 @@ export interface Config
  * replicas that are used instead of the file's.
  */
 export function readConfig(root: Node, reading: Reading, scale: Scale = new Map()): Config | null {
+  const advice = 'add a service: `services: {web: {command: …}}`';
   if (root.kind !== 'map') {
-    mismatch(root, 'the file', 'a map with `services`', reading);
+    mismatch(root, 'the file', 'a map with `services`', reading, isEmpty(root) ? advice : undefined);
     return null;
   }
   const { given, broken } = readFields(TOP, root, TOP_RULES, withoutReplica(reading));
   const at = { start: root.start, end: firstKeyEnd(root) };
-  requireKeys(TOP, root, { name: 'the file', at, broken }, reading);
+  requireKeys(TOP, root, { name: 'the file', at, broken, advice }, reading);
   const top = complete(TOP, given);
   const places = { root, reading };
   const scaled = new Map<string, ScaledTo & { readonly file: number }>();
@@ -275,7 +286,9 @@ function checkService(
     reading.report(span, code, message, { suggestion });
   };
   if (service.command === null && !broken.has('command')) {
-    report(key(), 'missing-key', `the service \`${name}\` has no \`command\``);
+    const hasFieldBeside = root.kind === 'map' && hasLostField(entryOf(root, 'services')?.node);
+    const suggestion = hasFieldBeside ? 'indent its fields further than its name' : 'add `command: …` to it';
+    report(key(), 'missing-key', `the service \`${name}\` has no \`command\``, suggestion);
   }
   if (given.port !== undefined && given.ports !== undefined) {
     report(key('port'), 'contradiction', '`port` and `ports` are alternatives', 'write all ports in `ports`');
@@ -409,6 +422,8 @@ function keySpan(root: Node, path: readonly PathStep[]): Span {
   const shared = path[0] === 'services' && path.length > 2 ? ['defaults', ...path.slice(2)] : path;
   return locateKey(root, path) ?? locateKey(root, shared) ?? valueSpan(root, path);
 }
+
+const isEmpty = (node: Node): boolean => node.kind === 'scalar' && node.value === null;
 
 function firstKeyEnd(node: Node): number {
   const [first] = node.kind === 'map' ? node.entries.values() : [];

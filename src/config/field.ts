@@ -1,5 +1,6 @@
 // A table of fields, each with its shape, documentation and default. Reading, suggestions for unknown keys, defaults and
 // the JSON Schema all use such a table. Contains no field itself: the tables are in schema.ts.
+import { adviseBlank } from './advice.ts';
 import { didYouMean, nearest } from './nearest.ts';
 import { INVALID, makeReading, mismatch, type Reading } from './reading.ts';
 import type { JsonSchema, Shape } from './shape.ts';
@@ -74,6 +75,8 @@ export interface KeyRules {
   readonly elsewhere?: Readonly<Record<string, string>>;
   /** Any other key that is allowed and ignored. */
   readonly ignored?: RegExp;
+  /** The place where an unknown key with such a value belongs. */
+  readonly place?: (entry: MapEntry) => string | undefined;
   /** The suggestion for a value that is not a map. */
   readonly advise?: (given: ScalarNode | ListNode) => string | undefined;
 }
@@ -114,13 +117,21 @@ interface Owner {
   readonly at?: Span;
   /** Keys that are present with an invalid value or under a misspelt name. */
   readonly broken: ReadonlySet<string>;
+  /** The suggestion for a missing key. */
+  readonly advice?: string;
 }
 
 /** Reports the required keys that a map does not have. */
-export function requireKeys(fields: Fields, node: MapNode, { name, at, broken }: Owner, reading: Reading): void {
+export function requireKeys(
+  fields: Fields,
+  node: MapNode,
+  { name, at, broken, advice }: Owner,
+  reading: Reading,
+): void {
   for (const [key, found] of Object.entries(fields)) {
     if (!found.required || node.entries.has(key) || broken.has(key)) continue;
-    reading.report(at ?? { start: node.start, end: node.start }, 'missing-key', `${name} has no \`${key}\``);
+    const span = at ?? { start: node.start, end: node.start };
+    reading.report(span, 'missing-key', `${name} has no \`${key}\``, { suggestion: advice });
   }
 }
 
@@ -185,8 +196,9 @@ function reportUnknown(entry: MapEntry, fields: Fields, rules: KeyRules, reading
   // A misspelt word of another system.
   const other = near === null && reading.count() < MAX_ADVISED ? nearest(entry.key, Object.keys(elsewhere)) : null;
   const foreign = other === null ? null : `\`${other}\`: ${elsewhere[other]}`;
-  const guess = near === null ? (foreign ?? `known here: ${known.join(', ')}`) : didYouMean(entry.key, known);
-  const suggestion = advice ?? guess;
+  const listed = foreign ?? rules.place?.(entry) ?? `known here: ${known.join(', ')}`;
+  const guess = near === null ? listed : didYouMean(entry.key, known);
+  const suggestion = adviseBlank(entry.key) ?? advice ?? guess;
   reading.report(entry.keySpan, 'unknown-key', `unknown key \`${entry.key}\` in ${rules.owner}`, { suggestion });
   return advice === undefined ? near : null;
 }

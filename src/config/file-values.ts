@@ -1,6 +1,7 @@
 // Values that name files: env files, secrets and included files. A relative path starts at the folder of the configuration file that
 // has it. Opens no file.
 import { dirname, isAbsolute, join, pathFrom } from '../paths.ts';
+import { adviseVariables } from './advice.ts';
 import { complete, defaulted, field, object, required } from './field.ts';
 import { INVALID } from './reading.ts';
 import { environmentValue, VARIABLE } from './service-values.ts';
@@ -38,6 +39,7 @@ export const environment = mapOf(
   VARIABLE,
   environmentValue(object(ENV_FROM_FILE, { owner: 'an environment value' })),
   'a map of variables',
+  adviseVariables,
 );
 
 /** A file of `KEY=VALUE` lines. */

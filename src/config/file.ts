@@ -83,14 +83,26 @@ function isUtf16([first, second]: Uint8Array): boolean {
   return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
 }
 
+/** The encoding of a text that is not UTF-8; null: not known. A text without a byte order mark begins with two ASCII characters. */
+function otherEncoding(bytes: Uint8Array): string | null {
+  const [first, second, third, fourth] = bytes;
+  if ((isUtf16(bytes) && third === 0 && fourth === 0) || (first === 0 && second === 0 && third === 0xfe))
+    return 'UTF-32';
+  if (isUtf16(bytes)) return 'UTF-16';
+  const isAscii = (one: number | undefined, two: number | undefined) =>
+    one !== undefined && two !== undefined && one > 0 && one < 128 && two > 0 && two < 128;
+  const isLittle = second === 0 && fourth === 0 && isAscii(first, third);
+  return isLittle || (first === 0 && third === 0 && isAscii(second, fourth)) ? 'UTF-16' : null;
+}
+
 function decode(bytes: Uint8Array): TextRead {
+  const encoding = otherEncoding(bytes);
+  if (encoding !== null)
+    return { ok: false, code: 'not-utf8', why: `it is ${encoding}`, suggestion: 'save it as UTF-8' };
   try {
     return { ok: true, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch {
     // The offset of the first invalid byte is determined below.
-  }
-  if (isUtf16(bytes)) {
-    return { ok: false, code: 'not-utf8', why: 'it is UTF-16', suggestion: 'save it as UTF-8' };
   }
   const text = new TextDecoder('utf-8').decode(bytes);
   const offset = Math.max(0, text.indexOf('\ufffd'));

@@ -81,7 +81,9 @@ function resolveAlias(alias: RawAlias, { anchors, reading }: Resolution): Resolv
       ? `the alias \`*${name}\` is inside its own anchor`
       : `there is no anchor \`&${name}\` before this alias`;
   const advised = target === undefined && reading.count() < MAX_ADVISED;
-  const suggestion = advised ? didYouMean(name, anchors.keys()) : undefined;
+  // After a syntax error the whole text is not known, and that error has the advice.
+  const quoted = reading.count() === 0 ? `write \`'*${name}'\` if the \`*\` is part of the text` : undefined;
+  const suggestion = advised ? (didYouMean(name, anchors.keys()) ?? quoted) : undefined;
   reading.report(alias, 'unknown-alias', message, { suggestion });
   return emptyNodeAt(alias);
 }

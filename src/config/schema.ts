@@ -1,5 +1,6 @@
 // The table of all fields of services.yaml. Validation, defaults, the reference and the JSON Schema for editors are made
 // from it, so every field is documented.
+import { adviseFields } from './advice.ts';
 import { command, groupName, NAME, NAME_RULE } from './command.ts';
 import { CONTROL } from './control-values.ts';
 import {
@@ -51,7 +52,7 @@ import {
   wordOf,
 } from './shape.ts';
 import { OWN_LOG, OWN_LOG_RULES, SUPERVISOR } from './supervisor-values.ts';
-import type { ListNode, MapEntry, MapNode, ScalarNode } from './tree.ts';
+import type { ListNode, MapEntry, MapNode, Node, ScalarNode } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
@@ -335,11 +336,18 @@ function servicesShape(): Shape<readonly ServiceRead[]> {
       additionalProperties: { $ref: '#/definitions/service' },
     }),
     read(node, name, reading) {
+      if (node.kind === 'scalar' && node.value === null) {
+        const suggestion = 'add a service below it, indented by two spaces: `web: {command: …}`';
+        return reading.report(node, 'empty-value', `${name} is empty: it needs a service`, { suggestion });
+      }
       if (node.kind !== 'map') {
         const suggestion = node.kind === 'list' ? 'write `name:` before each service, not `- `' : undefined;
         return mismatch(node, name, wanted, reading, suggestion);
       }
-      if (node.entries.size === 0) return reading.report(node, 'no-services', 'there are no services');
+      if (node.entries.size === 0) {
+        const suggestion = 'write `services: {web: {command: …}}`';
+        return reading.report(node, 'no-services', `${name} is empty: it needs a service`, { suggestion });
+      }
       const own = forReplica(reading, 0);
       return [...node.entries.values()].map((entry) => readService(entry, own));
     },
@@ -362,10 +370,16 @@ export function readService({ key, keySpan, node }: MapEntry, reading: Reading):
   const empty = node.kind === 'scalar' && node.value === null;
   if (node.kind === 'map') return { name: key, ...readFields(SERVICE, node, SERVICE_RULES, reading) };
   if (!empty) {
-    const advice = node.kind === 'scalar' ? `write \`${key}: {command: …}\`` : undefined;
+    const advice = node.kind === 'scalar' ? adviseFields(key, node, SERVICE) : undefined;
     mismatch(node, `\`${key}\``, 'a map of service fields', reading, advice);
   }
   return { name: key, given: {}, broken: new Set(empty ? [] : ['command']) };
+}
+
+/** Whether a field of a service is in the column of the names of services, as if it were one. */
+export function hasLostField(services: Node | undefined): boolean {
+  if (services?.kind !== 'map') return false;
+  return [...services.entries.values()].some(({ key, node }) => node.kind !== 'map' && Object.hasOwn(SERVICE, key));
 }
 
 export const TOP = {
@@ -419,6 +433,10 @@ export const TOP = {
 export const TOP_RULES: KeyRules = {
   owner: 'the file',
   ignored: /^x-/,
+  place: ({ node }) =>
+    node.kind === 'map' && [...node.entries.keys()].some((key) => Object.hasOwn(SERVICE, key))
+      ? 'write it below `services:`, indented, if it is a service'
+      : undefined,
   elsewhere: {
     version: 'remove it: the file has no version',
     environment: 'it is called `env`',

@@ -1,6 +1,8 @@
 // Values of service fields: dependencies, booleans, signals, environment entries. The plan checks whether a named service or
 // file exists.
+
 import { SIGNAL_NAMES } from '../linux/signals.ts';
+import { adviseItems } from './advice.ts';
 import { didYouMean } from './nearest.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
 import { byKind, INTERPOLATED, listOf, refined, type Shape, text, wordOf } from './shape.ts';
@@ -107,8 +109,7 @@ function refused(wanted: string): Shape<never> {
   return {
     wanted,
     schema: () => ({ not: {} }),
-    read: (node, name, reading) =>
-      mismatch(node, name, wanted, reading, node.kind === 'scalar' ? `write \`[${node.text}]\`` : undefined),
+    read: (node, name, reading) => mismatch(node, name, wanted, reading, adviseItems(node, reading)),
   };
 }
 

@@ -1,5 +1,6 @@
 // Composable descriptions of values: each reads a node of the tree into a typed value, describes what it accepts, and gives
 // its JSON Schema. Problems are reported, and reading continues after them.
+import { adviseItems, adviseText } from './advice.ts';
 import { didYouMean } from './nearest.ts';
 import { DURATION_PATTERN, formatDuration, parseDuration, parseSize, SIZE_PATTERN } from './quantity.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
@@ -73,7 +74,8 @@ export function text(options: TextOptions = {}): Shape<string> {
       ...(pattern === undefined ? (empty ? {} : { minLength: 1 }) : { pattern: `${pattern.source}|\\$\\{` }),
     }),
     read(node, name, reading) {
-      if (node.kind !== 'scalar' || node.value === null) return mismatch(node, name, wanted, reading);
+      if (node.kind !== 'scalar' || node.value === null)
+        return mismatch(node, name, wanted, reading, adviseText(node, reading));
       const filled = raw ? { text: node.text, interpolated: false } : fill(node, reading, 'text');
       if (filled === INVALID) return INVALID;
       if (typeof node.value !== 'string' && !loose) {
@@ -214,8 +216,7 @@ export function listOf<T>(item: Shape<T>, options: { readonly wanted: string; re
     schema: () => ({ type: 'array', items: item.schema(), ...(least > 0 ? { minItems: least } : {}) }),
     read(node, name, reading) {
       if (node.kind !== 'list') {
-        const advice = node.kind === 'scalar' && node.value !== null && !/[[\]{},"\n]/.test(node.text);
-        return mismatch(node, name, wanted, reading, advice ? `write \`[${node.text}]\`` : undefined);
+        return mismatch(node, name, wanted, reading, adviseItems(node, reading));
       }
       if (node.items.length < least) {
         return reading.report(node, 'empty-value', `${name} is an empty list: it must be ${wanted}`);
@@ -234,6 +235,7 @@ export function mapOf<T>(
   key: { readonly pattern: RegExp; readonly wanted: string },
   item: Shape<T>,
   wanted: string,
+  advise?: (node: Node, reading: Reading) => string | undefined,
 ): Shape<ReadonlyMap<string, T>> {
   return {
     wanted,
@@ -243,7 +245,7 @@ export function mapOf<T>(
       additionalProperties: item.schema(),
     }),
     read(node, name, reading) {
-      if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
+      if (node.kind !== 'map') return mismatch(node, name, wanted, reading, advise?.(node, reading));
       const values = new Map<string, T>();
       for (const entry of node.entries.values()) {
         if (!key.pattern.test(entry.key)) {

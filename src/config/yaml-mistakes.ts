@@ -2,6 +2,14 @@
 // the error list of the parser; loads no parser itself.
 import type { Reading } from './reading.ts';
 import type { Span } from './tree.ts';
+import {
+  type Explanation,
+  explainBehindBlock,
+  explainColumn,
+  explainContinuation,
+  explainNoColon,
+  explainTooDeep,
+} from './yaml-layout.ts';
 
 /** An error of the parser. */
 interface SyntaxError {
@@ -103,15 +111,11 @@ export function reportTags(
   }
 }
 
-interface Explanation {
-  readonly span?: Span;
-  readonly message: string;
-  readonly suggestion?: string | undefined;
-  readonly related?: readonly { readonly message: string; readonly span: Span }[];
-}
-
-/** Reports one error of the parser, and what to write instead. */
-export function reportSyntax(error: SyntaxError, marks: Marks, text: string, reading: Reading): void {
+/**
+ * Reports one error of the parser, and what to write instead. Returns the offset up to which further errors are only consequences of
+ * it.
+ */
+export function reportSyntax(error: SyntaxError, marks: Marks, text: string, reading: Reading): number {
   const [start, end] = error.pos;
   const found = explain(error, marks, text);
   const { message, related, suggestion } = found;
@@ -120,6 +124,7 @@ export function reportSyntax(error: SyntaxError, marks: Marks, text: string, rea
     suggestion: adviseReference(start, text) ?? suggestion ?? ADVICE[error.code],
     ...(related === undefined ? {} : { related }),
   });
+  return found.until ?? 0;
 }
 
 function explain(error: SyntaxError, marks: Marks, text: string): Explanation {
@@ -135,11 +140,13 @@ function explain(error: SyntaxError, marks: Marks, text: string): Explanation {
       suggestion: 'remove it, or put a text that contains it in quotes',
     };
   }
-  if (/^Unexpected .* at node end$|^Unexpected scalar token|^Missing , (?:or : )?between flow/.test(message)) {
+  if (/^Unexpected .* at node end$|^Unexpected \S*scalar token|^Missing , (?:or : )?between flow/.test(message)) {
     return explainTrailingText(at, marks, text) ?? { message: lowerFirst(message) };
   }
   if (code === 'BAD_SCALAR_START' || message.startsWith('Nested mappings are not allowed')) {
     const whole = quoteFrom(text, at, marks.depthAt(at) > 0);
+    const deeper = code === 'BAD_SCALAR_START' || whole === null ? null : explainTooDeep(at, whole, text);
+    if (deeper !== null) return deeper;
     const why =
       code === 'BAD_SCALAR_START'
         ? `a text without quotes cannot begin with \`${text.charAt(at)}\``
@@ -147,6 +154,13 @@ function explain(error: SyntaxError, marks: Marks, text: string): Explanation {
     const suggestion = whole === null ? undefined : `write \`${quoted(whole)}\``;
     return { message: why, suggestion };
   }
+  const behindBlock = message.startsWith('Not a YAML token') ? explainBehindBlock(at, text) : null;
+  if (behindBlock !== null) return behindBlock;
+  const isBlock = marks.depthAt(at) === 0;
+  if (message.startsWith('A block sequence may not be used')) return explainColumn(at, text);
+  if (isBlock && (code === 'MULTILINE_IMPLICIT_KEY' || message.startsWith('Implicit map keys need to be followed')))
+    return explainNoColon(at, text);
+  if (isBlock && code === 'BAD_INDENT') return explainColumn(at, text);
   return { message: lowerFirst(message) };
 }
 
@@ -154,6 +168,8 @@ function explainUnclosedQuote(at: number, marks: Marks, text: string): Explanati
   const opened = marks.quotedBefore(at);
   if (opened === undefined) return { message: 'a quote is never closed' };
   const quote = text.charAt(opened.start);
+  const continued = explainContinuation(opened, text);
+  if (continued !== null) return continued;
   return {
     span: { start: opened.start, end: opened.start + 1 },
     message: `this \`${quote}\` is never closed`,
@@ -166,10 +182,13 @@ function explainUnclosedBracket(at: number, marks: Marks, text: string): Explana
   if (opened === undefined) return null;
   const bracket = text.charAt(opened.start);
   const closing = bracket === '[' ? ']' : '}';
+  const comment = /^[^\n]*?\s(#[^\n]*)/.exec(text.slice(opened.start, opened.start + 1_000))?.[1];
   return {
     span: { start: opened.start, end: opened.start + 1 },
     message: `this \`${bracket}\` is never closed`,
-    suggestion: `write a \`${closing}\` after the last item, or put a text that begins with \`${bracket}\` in quotes`,
+    suggestion: comment?.includes(closing)
+      ? `a \`#\` after a space begins a comment, which contains the \`${closing}\`: put a text that contains a \`#\` in quotes`
+      : `write a \`${closing}\` after the last item, or put a text that begins with \`${bracket}\` in quotes`,
   };
 }
 
@@ -185,7 +204,9 @@ function explainTrailingText(at: number, marks: Marks, text: string): Explanatio
   if (ended !== undefined && ended.end === last + 1) {
     const quote = text.charAt(ended.start);
     const opening = { start: ended.start, end: ended.start + 1 };
-    if (text.slice(ended.start, at).includes('\n')) {
+    if (inFlow && !isAdjacent && /["']/.test(text.charAt(at)))
+      return { span, message: 'a `,` is missing before this', suggestion: 'write a `,` between two items' };
+    if (text.slice(ended.start, ended.end).includes('\n')) {
       // The closing quote is missing, so the opening quote of the next text closed it instead.
       return {
         span: opening,
@@ -261,8 +282,6 @@ const ADVICE: Readonly<Record<string, string>> = {
   BLOCK_AS_IMPLICIT_KEY: 'a text with `: ` in it must be in quotes',
   BAD_SCALAR_START: 'a text that begins like this must be in quotes',
   TAB_AS_INDENT: 'indent with spaces',
-  BAD_INDENT: 'keys of one map must begin in the same column',
-  MULTILINE_IMPLICIT_KEY: 'is a `:` missing after the key?',
   BAD_DQ_ESCAPE: 'in double quotes a backslash is written `\\\\`; in single quotes it is literal',
 };
 

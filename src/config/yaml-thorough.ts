@@ -27,6 +27,12 @@ const MERGE_TAGS: Readonly<Record<string, MergeTag>> = { '!reset': 'reset', '!ov
  */
 export function readThoroughly(text: string, reading: Reading, tags?: 'tags'): Raw | null {
   const whole: Span = { start: 0, end: Math.max(0, text.indexOf('\n')) };
+  if (text.includes('\r') && !text.includes('\n')) {
+    const suggestion = 'save it with the line ends of Unix (LF)';
+    const at = text.indexOf('\r');
+    reading.report({ start: at, end: at + 1 }, 'yaml-syntax', 'YAML: the lines end with CR alone', { suggestion });
+    return null;
+  }
   const marks = new Marks();
   let deep: Span | null = null;
   function* tokens(): Generator<Yaml.CST.Token, void> {
@@ -69,8 +75,9 @@ export function readThoroughly(text: string, reading: Reading, tags?: 'tags'): R
   const [document, second] = documents;
   reportTags(marks, text, MAX_SYNTAX_ERRORS, reading, tags === undefined ? [] : Object.keys(MERGE_TAGS));
   const errors = documents.flatMap((one) => [...one.errors, ...one.warnings]).filter(({ code }) => !OF_TAGS.has(code));
+  let until = 0;
   for (const error of helpfulErrors(errors, text).slice(0, MAX_SYNTAX_ERRORS))
-    reportSyntax(error, marks, text, reading);
+    if (error.pos[0] >= until) until = reportSyntax(error, marks, text, reading);
   if (second !== undefined && (second.contents !== null || documents.length > 2)) {
     const at = second.range[0];
     const message = 'the file holds more than one document: it must have one document';
@@ -78,8 +85,9 @@ export function readThoroughly(text: string, reading: Reading, tags?: 'tags'): R
   }
   if (document?.contents === null || document === undefined) {
     if (errors.length === 0) {
-      const suggestion = 'the smallest configuration is `services: {web: {command: …}}`';
-      reading.report(whole, 'empty-file', 'the file is empty', { suggestion });
+      const what = text.trim() === '' ? 'is empty' : 'has only comments';
+      const suggestion = 'add a service: `services: {web: {command: …}}`';
+      reading.report(whole, 'empty-file', `the file ${what}: it needs a service`, { suggestion });
     }
     return null;
   }

@@ -28,21 +28,34 @@ describe('the file', () => {
       'a'.repeat(10_000_000),
       `${PATH}:1:1: error: cannot read ${PATH}: it has 9.6 MiB, and the limit is 1 MiB`,
     ],
+    'in UTF-32': [
+      new Uint8Array([0xff, 0xfe, 0, 0, 0x61, 0, 0, 0]),
+      `${PATH}:1:1: error: cannot read ${PATH}: it is UTF-32`,
+    ],
+    'in UTF-16 without a byte order mark': [
+      new Uint8Array(Buffer.from(RUN, 'utf16le')),
+      `${PATH}:1:1: error: cannot read ${PATH}: it is UTF-16`,
+    ],
+    'in UTF-16 with the other order of bytes': [
+      new Uint8Array(Buffer.from(RUN, 'utf16le').swap16()),
+      `${PATH}:1:1: error: cannot read ${PATH}: it is UTF-16`,
+    ],
+    'with the line ends of an old Macintosh': [
+      'services:\r  a:\r',
+      `${PATH}:1:10: error: YAML: the lines end with CR alone`,
+    ],
     'in UTF-16': [new Uint8Array([0xff, 0xfe, 0x61, 0]), `${PATH}:1:1: error: cannot read ${PATH}: it is UTF-16`],
     'with a byte that is no UTF-8': [
       new Uint8Array([...new TextEncoder().encode('a: b\nc: '), 0xe4, 0x0a]),
       `${PATH}:2:4: error: cannot read ${PATH}: it is not UTF-8`,
     ],
-    'that is empty': ['', `${PATH}:1:1: error: the file is empty`],
-    'of comments only': ['# nothing\n', `${PATH}:1:1: error: the file is empty`],
+    'that is empty': ['', `${PATH}:1:1: error: the file is empty: it needs a service`],
+    'of comments only': ['# nothing\n', `${PATH}:1:1: error: the file has only comments: it needs a service`],
     'that is a text': ['hello', `${PATH}:1:1: error: the file must be a map with \`services\`, not "hello"`],
     'that is a list': ['- a\n', `${PATH}:1:1: error: the file must be a map with \`services\`, not a list`],
     'without services': ['name: x\n', `${PATH}:1:1: error: the file has no \`services\``],
-    'with no service': ['services: {}\n', `${PATH}:1:11: error: there are no services`],
-    'with empty services': [
-      'services:\n',
-      `${PATH}:1:10: error: \`services\` is empty: it must be a map of names and services`,
-    ],
+    'with no service': ['services: {}\n', `${PATH}:1:11: error: \`services\` is empty: it needs a service`],
+    'with empty services': ['services:\n', `${PATH}:1:10: error: \`services\` is empty: it needs a service`],
     'with services in a list': [
       'services: [{ command: run }]\n',
       `${PATH}:1:11: error: \`services\` must be a map of names and services, not a list`,
@@ -192,7 +205,7 @@ describe('syntax errors', () => {
       '3:14: error: YAML: a text without quotes cannot contain `: `',
     ],
     'a tab': ['services:\n\ta:\n', '2:1: error: YAML: tabs are not allowed as indentation'],
-    'a wrong indentation': ['services:\n  a:\n    command: run\n   port: 1\n', '4:1: error: YAML: '],
+    'a wrong indentation': ['services:\n  a:\n    command: run\n   port: 1\n', '4:4: error: YAML: '],
     'a reserved character': [
       'services:\n  a: { command: @run }\n',
       '2:17: error: YAML: a text without quotes cannot begin with `@`',

@@ -51,12 +51,18 @@ const RUNS = 'services: {a: {command: touch ran}}\n';
 const CASES: Readonly<Record<string, { readonly text: string | Uint8Array; readonly says: RegExp }>> = {
   'broken YAML': {
     text: 'services:\n  a:\n    command: touch ran\n   b: [\n',
-    says: /services\.yaml:4:1: error: YAML: .*\n +4 \| {4}b: \[\n +\| ~\n +help: keys of one map must begin in the same/,
+    says: /services\.yaml:4:4: error: YAML: keys of one map must begin in the same column\n +4 \| {4}b: \[\n +\| +~+\n +help: write `b`/,
   },
-  'an empty file': { text: '', says: /services\.yaml:1:1: error: the file is empty\n/ },
-  'nothing but a comment': { text: '# to do\n', says: /services\.yaml:1:1: error: the file is empty\n/ },
+  'an empty file': {
+    text: '',
+    says: /services\.yaml:1:1: error: the file is empty: it needs a service\n.*\n.*\n +help: add a service: `services: /,
+  },
+  'nothing but a comment': {
+    text: '# to do\n',
+    says: /services\.yaml:1:1: error: the file has only comments: it needs a service\n/,
+  },
   'two documents': { text: `${RUNS}---\n${RUNS}`, says: /:2:1: error: the file holds more than one document/ },
-  'no service': { text: 'services: {}\n', says: /:1:11: error: there are no services\n/ },
+  'no service': { text: 'services: {}\n', says: /:1:11: error: `services` is empty: it needs a service\n/ },
   'no service that is enabled': {
     text: 'services: {a: {command: touch ran, enabled: false}}\n',
     says: /error: no service is enabled/,

@@ -328,6 +328,7 @@ services:
 services.yaml:2:3: error: the service \`web\` has no \`command\`
    2 |   web:
      |   ~~~
+     help: add \`command: …\` to it
 `,
   },
   {
