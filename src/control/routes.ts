@@ -17,7 +17,9 @@ const STATUS: Route = {
   method: 'GET',
   path: '/v1/status',
   summary:
-    'The whole state: each service with its state (`probed: false`: ready without a readiness probe, so it is only known to run), readiness or the reason for its absence, restarts, processor time and memory; of a replica, ' +
+    'The whole state: each service with its state (`probed: false`: ready without a readiness probe, so it is only known to run), ' +
+    '`wanted` (`down`: it is not meant to run, because it is not enabled, is idle or was stopped on request; `again`: it is to stop and start again; else `up`), ' +
+    'readiness or the reason for its absence, restarts, processor time and memory; of a replica, ' +
     '`replica` has its service and its number; `scale`: numbers of replicas that differ from the file. `supervisor`: restarts of the supervisor itself, ' +
     'by reason, and the time and reason of the last one',
   responses: { 200: 'the state' },

@@ -23,7 +23,10 @@ export interface ServiceSnapshot {
   readonly ready: boolean;
   /** Whether it has a readiness probe. Without one it is ready as soon as its program has been started. */
   readonly probed: boolean;
-  /** `down`: the operator has stopped it; `again`: it is to stop and start again; else `up`. */
+  /**
+   * `down`: it is not meant to run, because it is not enabled, is idle, or the operator has stopped it; `again`: it is to stop and
+   * start again; else `up`, also if its run is over.
+   */
   readonly wanted: 'up' | 'down' | 'again';
   /** It waits for something that can never happen. */
   readonly blocked: boolean;
@@ -91,7 +94,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         state: stateName(plan, state),
         ready: isReady(plan, service),
         probed: plan.ready.length > 0,
-        wanted: service.wanted,
+        wanted: isOff(state.id) ? 'down' : service.wanted,
         blocked: reasons.findBlockage(plan.name) !== null,
         unkillable: state.id === 'stopping' && state.refused !== undefined,
         reason: reasonOf(reasons, plan, state, schedule, now),

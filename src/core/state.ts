@@ -102,7 +102,10 @@ export interface Service {
   readonly startedOnce: boolean;
   /** How long the latest start took that became ready. */
   readonly readyAfter: Millis | null;
-  /** What the operator or a reload wants. `down`: stop it. `again`: stop it, then start it again. `up` otherwise. */
+  /**
+   * What the operator or a reload wants of a service that may run. `down`: stop it. `again`: stop it, then start it again. `up`
+   * otherwise, and while it is idle or not enabled.
+   */
   readonly wanted: 'up' | 'down' | 'again';
   /** The plan that comes into force when its run is over; `none`: the service is removed then. */
   readonly next: ServicePlan | 'none' | null;

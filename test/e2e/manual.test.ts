@@ -20,6 +20,7 @@ test('start: manual and profiles: idle until they are started or turned on, also
   await run.state('web', 'ready');
   await run.state('tool', 'ready');
   expect(await states(run)).toEqual(['web ready', 'store idle', 'debug idle', 'tool ready', 'extra idle']);
+  expect((await run.status()).services.map(({ wanted }) => wanted)).toEqual(['up', 'down', 'down', 'up', 'down']);
   expect((await run.command('health')).code).toBe(0);
   expect((await run.command('wait')).code).toBe(0);
   expect((await run.command('wait', 'debug')).stderr).toBe('svc-super: debug is idle: `svc-super start` starts it\n');

@@ -19,6 +19,18 @@ describe('a service that is started by hand', () => {
     expect(run.world.allReadyAt).not.toBeNull();
   });
 
+  test('is wanted only from its start to its stop; one that is not enabled never is', () => {
+    const run = begin(service('a'), manual('debug'), service('no', { enabled: false }));
+    const wanted = () => takeSnapshot(run.world, run.now).services.map(({ wanted }) => wanted);
+    expect(wanted()).toEqual(['up', 'down', 'down']);
+    run.operate('start', 'debug', 'no').pass(100);
+    expect(wanted()).toEqual(['up', 'up', 'down']);
+    run.operate('stop', 'debug');
+    expect(wanted()).toEqual(['up', 'down', 'down']);
+    run.pass(100);
+    expect([run.state('debug'), ...wanted()]).toEqual(['idle', 'up', 'down', 'down']);
+  });
+
   test('starts with what it needs when the operator starts it, and is idle again after a stop', () => {
     const run = begin(service('a'), manual('store'), manual('debug', { edges: [on('store')] }));
     run.operate('start', 'debug').pass(100);
