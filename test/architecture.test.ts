@@ -100,6 +100,9 @@ const SHARED = ['text', 'bytes', 'paths'];
 /** Tables of Linux that every folder may use; they import nothing. */
 const TABLES = ['exit-codes', 'limits', 'signals'].map((name) => `linux/${name}.ts`);
 
+/** Files that the page of the dashboard has in its bundle: they import types and one another only. */
+const OF_PAGE = ['consequences', 'start-bars'].map((name) => `control/${name}.ts`);
+
 /** `core` for core/step.ts, `main` for main.ts. */
 const folderOf = (path: string) => path.split('/')[0]?.replace(/\.ts$/, '') ?? '';
 
@@ -113,7 +116,10 @@ test('no folder imports a folder that it may not import', () => {
       const file = relative(ROOT, join(ROOT, dirname(path), target));
       const other = folderOf(file);
       if (TABLES.includes(path)) return [`${path} imports ${target}: a table imports nothing`];
-      const isShared = SHARED.includes(other) || TABLES.includes(file);
+      const isOfPage = OF_PAGE.includes(file);
+      if (OF_PAGE.includes(path) && how !== 'import type' && !isOfPage)
+        return [`${path} imports ${target}: the page of the dashboard has it in its bundle`];
+      const isShared = SHARED.includes(other) || TABLES.includes(file) || (folder === 'dashboard' && isOfPage);
       const allowed = may === 'everything' || other === folder || other === '..' || isShared || may.includes(other);
       if (allowed || (how === 'import type' && may.includes(`type ${other}`))) return [];
       return [`${path} imports ${target}: ${folder} may import ${may.join(', ') || 'nothing'}`];
@@ -184,7 +190,7 @@ test('before the first program starts, no library but a parser is loaded, and no
 
 /** What `help` loads of other folders with the commands: small tables, so that help and completion stay quick. */
 const EARLY =
-  /^(?:cli\/|text|paths|control\/(?:selection|table|wire)\.ts|core\/off\.ts|config\/(?:diagnostic|file|quantity)\.ts|linux\/signals\.ts|convert\/(?:findings|(?:im|ex)port\/table)\.ts)/;
+  /^(?:cli\/|text|paths|control\/(?:selection|start-bars|table|wire)\.ts|core\/off\.ts|config\/(?:diagnostic|file|quantity)\.ts|linux\/signals\.ts|convert\/(?:findings|(?:im|ex)port\/table)\.ts)/;
 
 test('a command is loaded by the table only, and loads what is large when it runs', () => {
   const breaches = files.flatMap(({ path, code }) => {

@@ -59,9 +59,11 @@ export function shownState({ state, probed }: Pick<WireService, 'state' | 'probe
 export type WireSnapshot = Omit<Snapshot, 'services'> & { readonly services: readonly WireService[] };
 
 /** A service in `GET /v1/timeline`. Instants are milliseconds since the supervisor began, to the microsecond. */
-export type WireSpan = Omit<ServiceSpan, 'startedAt' | 'readyAt'> & {
+export type WireSpan = Omit<ServiceSpan, 'startedAt' | 'readyAt' | 'endedAt'> & {
   readonly started_ms: number | null;
   readonly ready_ms: number | null;
+  /** Of one that was not ready so far: when its latest run ended; null: none has ended, or one is under way. */
+  readonly ended_ms: number | null;
 };
 
 /** `GET /v1/timeline`. */
@@ -145,8 +147,15 @@ export function toWireTimeline({ name, elapsed, readyAt, services }: StartTimeli
   };
 }
 
-function toWireSpan({ name, type, state, startedAt, readyAt, after, critical }: ServiceSpan): WireSpan {
-  return { name, type, state, started_ms: roundInstant(startedAt), ready_ms: roundInstant(readyAt), after, critical };
+function toWireSpan({ name, type, state, startedAt, readyAt, endedAt, after, critical }: ServiceSpan): WireSpan {
+  return {
+    ...{ name, type, state },
+    started_ms: roundInstant(startedAt),
+    ready_ms: roundInstant(readyAt),
+    ended_ms: roundInstant(endedAt),
+    after,
+    critical,
+  };
 }
 
 /** Seconds, rounded to whole milliseconds. */

@@ -6,7 +6,7 @@ import type { Service, State } from './state.ts';
 import { indexPlans, surveyServices, type World } from './world.ts';
 
 /** The version of the records' form. A supervisor with another version does not read them. */
-const SCHEMA = 3;
+const SCHEMA = 4;
 
 /**
  * Numbers of records: those of the world as a whole, from `own` on those of the runtime, from `journal` on those of the last

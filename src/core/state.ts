@@ -109,7 +109,7 @@ export interface Service {
   readonly wanted: 'up' | 'down' | 'again';
   /** The plan that comes into force when its run is over; `none`: the service is removed then. */
   readonly next: ServicePlan | 'none' | null;
-  readonly firsts: Firsts;
+  readonly instants: Instants;
   /** Set if a notice has suggested that its program goes into the background. */
   readonly wasBackgroundSuspected?: true;
   /** Bytes in use on each of its GPUs before its last run, by the id of the device; of others that is not known. */
@@ -122,11 +122,15 @@ export interface Service {
   readonly schedule: Schedule | null;
 }
 
-/** Instants of its first start, its first readiness, and its first end that no restart followed: for the timeline. */
-interface Firsts {
+/** For the timeline: instants of its first start, its first readiness, and its first end that no restart followed. */
+interface Instants {
   readonly startedAt: Millis | null;
   readonly readyAt: Millis | null;
   readonly endedAt: Millis | null;
+  /** Its first end with success. */
+  readonly completedAt: Millis | null;
+  /** The end of its latest run; null: none has ended, or one is under way. */
+  readonly overAt: Millis | null;
 }
 
 /** The result of a step of one service. */
@@ -158,7 +162,7 @@ export function newService(plan: ServicePlan): Service {
     readyAfter: null,
     wanted: 'up',
     next: null,
-    firsts: { startedAt: null, readyAt: null, endedAt: null },
+    instants: { startedAt: null, readyAt: null, endedAt: null, completedAt: null, overAt: null },
     memory: {},
     excess: null,
     exceededCount: 0,
@@ -274,17 +278,21 @@ export function isHookKilled(before: State, after: State, now: Millis): boolean 
   return after.id === 'stopping' && after.stage === 'hooks-killed' && !isOwnFault;
 }
 
-/** Notes the instants of `firsts` that the state of the service sets. */
-export function noteFirsts(service: Service, now: Millis): Service {
-  const { state, firsts } = service;
+/** Notes the instants that the state of the service sets. */
+export function noteInstants(service: Service, now: Millis): Service {
+  const { state, instants } = service;
   const hasEnded =
     state.id === 'completed' || state.id === 'failed' || (state.id === 'scheduled' && state.ended !== null);
-  const next = {
-    startedAt: firsts.startedAt ?? (state.id === 'starting' ? now : null),
-    readyAt: firsts.readyAt ?? (state.id === 'ready' ? now : null),
-    endedAt: firsts.endedAt ?? (hasEnded ? now : null),
+  const hasCompleted = state.id === 'completed' || (state.id === 'scheduled' && state.ended?.verdict.success === true);
+  const startedAt = instants.startedAt ?? (state.id === 'starting' ? now : null);
+  const next: Instants = {
+    startedAt,
+    readyAt: instants.readyAt ?? (state.id === 'ready' ? now : null),
+    endedAt: instants.endedAt ?? (hasEnded ? now : null),
+    completedAt: instants.completedAt ?? (hasCompleted ? now : null),
+    overAt: isActive(state) || startedAt === null ? null : (instants.overAt ?? now),
   };
-  return { ...service, firsts: next };
+  return { ...service, instants: next };
 }
 
 /** The event has no effect besides the given value. */

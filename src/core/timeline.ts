@@ -14,6 +14,8 @@ export interface ServiceSpan {
   readonly startedAt: Millis | null;
   /** When it was first ready or, for a task, completed: from then on it delayed no other service. */
   readonly readyAt: Millis | null;
+  /** Of one that was not ready so far: when its latest run ended; null: none has ended, or one is under way. */
+  readonly endedAt: Millis | null;
   /** The last service that it waited for before it started. */
   readonly after: string | null;
   /** Whether it is on the chain of services that took longest. */
@@ -48,8 +50,9 @@ export function takeTimeline(world: World, now: Millis): StartTimeline {
         name,
         type,
         state: stateName({ type }, service.state),
-        startedAt: since(service.firsts.startedAt),
+        startedAt: since(service.instants.startedAt),
         readyAt: since(thereAt(service, type)),
+        endedAt: thereAt(service, type) === null ? since(service.instants.overAt) : null,
         after: afters.get(name) ?? null,
         critical: critical.has(name),
       },
@@ -59,20 +62,30 @@ export function takeTimeline(world: World, now: Millis): StartTimeline {
 }
 
 /** Started by hand, by its schedule or by a reload: the start was over. */
-function isLate({ allReadyAt }: World, { firsts }: Service): boolean {
-  return allReadyAt !== null && firsts.startedAt !== null && firsts.startedAt > allReadyAt;
+function isLate({ allReadyAt }: World, { instants }: Service): boolean {
+  return allReadyAt !== null && instants.startedAt !== null && instants.startedAt > allReadyAt;
 }
 
-function thereAt({ firsts }: Service, type: 'service' | 'task'): Millis | null {
-  return type === 'task' ? firsts.endedAt : firsts.readyAt;
+function thereAt({ instants }: Service, type: 'service' | 'task'): Millis | null {
+  return type === 'task' ? instants.completedAt : instants.readyAt;
 }
 
 /** When what an edge waits for was so for the first time. */
 function metAt(world: World, { on, condition }: Edge): Millis | null {
-  const firsts = world.services.get(on)?.firsts;
-  if (firsts === undefined) return null;
-  if (condition === 'started') return firsts.startedAt;
-  return condition === 'ready' ? firsts.readyAt : firsts.endedAt;
+  const instants = world.services.get(on)?.instants;
+  if (instants === undefined) return null;
+  switch (condition) {
+    case 'started':
+      return instants.startedAt;
+    case 'ready':
+      return instants.readyAt;
+    case 'completed':
+      return instants.completedAt;
+    case 'exited':
+      return instants.endedAt;
+    default:
+      return condition satisfies never;
+  }
 }
 
 interface Held {
@@ -96,6 +109,15 @@ function latestOf(all: readonly Held[]): Held | null {
   return all.reduce<Held | null>((last, one) => (last === null || one.at > last.at ? one : last), null);
 }
 
+/**
+ * How long a service that is not ready has held up the start: until now, which is Infinity, or until it failed. null: it was not started,
+ * or was stopped.
+ */
+function heldUntil({ state, instants }: Service): Millis | null {
+  if (instants.startedAt === null || state.id === 'stopped') return null;
+  return state.id === 'failed' || state.id === 'completed' ? instants.overAt : Infinity;
+}
+
 /** From the service that was ready last back to one that waited for no other. */
 function chainOf(world: World, afters: ReadonlyMap<string, string | null>): ReadonlySet<string> {
   let latest: { readonly name: string; readonly at: Millis } | null = null;
@@ -104,7 +126,8 @@ function chainOf(world: World, afters: ReadonlyMap<string, string | null>): Read
     // A scheduled task is no part of the start.
     if (service === undefined || isOff(service.state.id) || service.schedule !== null || isLate(world, service))
       continue;
-    const at = thereAt(service, type) ?? (service.firsts.startedAt === null ? -1 : Infinity);
+    const at = thereAt(service, type) ?? heldUntil(service);
+    if (at === null) continue;
     // If several were ready at the same instant, the last one in the file counts: it is the most likely to have waited for the others.
     if (latest === null || at >= latest.at) latest = { name, at };
   }

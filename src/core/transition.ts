@@ -6,7 +6,7 @@ import { adoptPlan } from './reload.ts';
 import { evaluateEnd, runEndOf } from './run-end.ts';
 import { startQueued } from './scheduling.ts';
 import { judgeEnd } from './shutdown.ts';
-import { isActive, isHookKilled, noteFirsts, type Service, type ServiceStep } from './state.ts';
+import { isActive, isHookKilled, noteInstants, type Service, type ServiceStep } from './state.ts';
 
 export function* transition(view: StepView, name: string, { service, effects, notices }: ServiceStep): Changes {
   const before = view.services.get(name);
@@ -21,7 +21,7 @@ export function* transition(view: StepView, name: string, { service, effects, no
   if (isKilled) yield* noteKill(view);
   const { state } = service;
   if (before.state.id === state.id && before.startedOnce === service.startedOnce) return;
-  yield { type: 'service', name, service: noteFirsts(service, view.now) };
+  yield { type: 'service', name, service: noteInstants(service, view.now) };
   yield* applyReload(view, name);
   if ((state.id === 'failed' || state.id === 'completed' || state.id === 'scheduled') && state.ended !== null)
     yield* judgeEnd(view, name, state.ended);

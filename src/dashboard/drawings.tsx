@@ -1,6 +1,7 @@
 // The view with the drawings of all services: the graph of dependencies, and the start-up over time. Both are also there as text.
 // Places no node itself: graph-layout.ts does.
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { type StartBar, startBars } from '../control/start-bars.ts';
 import type { WireTimeline } from '../control/wire.ts';
 import { Card, linkTo, ScrollArea, ServiceLink } from './controls.tsx';
 import { describeNeeds, type GraphEdge } from './effects.ts';
@@ -137,27 +138,6 @@ const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3
 /** The height of a row, pixels. */
 const BAR = 26;
 
-/**
- * The bars in the order of their starts. The label shows the current state of the service, which may be newer than the timeline.
- */
-function barsOf({ elapsed_ms: now, services }: WireTimeline, states: readonly ServiceStatus[]) {
-  return services
-    .flatMap((span) => (span.started_ms === null ? [] : [{ ...span, started: span.started_ms }]))
-    .sort((a, b) => a.started - b.started)
-    .map(({ name, type, state, started, ready_ms: ready, critical }) => {
-      const label = labelOf(states.find((one) => one.name === name) ?? { type, state });
-      return {
-        name,
-        label,
-        mood: moodOf(label),
-        isOver: ready !== null,
-        critical,
-        from: started / 1_000,
-        took: ((ready ?? now) - started) / 1_000,
-      };
-    });
-}
-
 interface TimelineProps {
   readonly timeline: WireTimeline;
   readonly services: readonly ServiceStatus[];
@@ -165,14 +145,17 @@ interface TimelineProps {
 
 function Timeline({ timeline, services }: TimelineProps) {
   const { ref, width } = useWidth();
-  const bars = barsOf(timeline, services);
-  const end = Math.max(0.01, ...bars.map(({ from, took }) => from + took));
+  const { bars, end: endMs } = startBars(timeline);
+  const end = Math.max(0.01, endMs / 1_000);
   const left = Math.min(170, width * 0.34);
   const scale = Math.max(1, width - left - 150) / end;
   const height = bars.length * BAR + 24;
   const step = STEPS.find((one) => end / one <= (width - left) / 90) ?? 2_592_000;
   const marks = Array.from({ length: Math.floor(end / step) + 1 }, (_, index) => index * step);
-  const words = bars.map(({ name, label, isOver, took }) => `${name}: ${describeBar(label, isOver, took)}`);
+  // The current state of the service, which may be newer than the timeline.
+  const labelFor = ({ name, type, state }: StartBar) =>
+    labelOf(services.find((one) => one.name === name) ?? { type, state });
+  const words = bars.map((bar) => `${bar.name}: ${describeBar(bar, labelFor(bar))}`);
   return (
     <Card
       id="time"
@@ -201,11 +184,14 @@ function Timeline({ timeline, services }: TimelineProps) {
               </text>
             </g>
           ))}
-          {bars.map(({ name, label, mood, isOver, critical, from, took }, index) => {
+          {bars.map((bar, index) => {
+            const { name, critical, from, to } = bar;
+            const label = labelFor(bar);
+            const mood = moodOf(label);
             const box = {
-              x: left + from * scale,
+              x: left + (from / 1_000) * scale,
               y: index * BAR + 4,
-              width: Math.max(3, took * scale),
+              width: Math.max(3, ((to - from) / 1_000) * scale),
               height: 16,
               rx: 3,
             };
@@ -217,7 +203,7 @@ function Timeline({ timeline, services }: TimelineProps) {
                 <rect class={`bar ${mood} ${critical ? 'critical' : ''}`} {...box} />
                 {mood !== 'good' && <rect {...box} fill="url(#stripes)" />}
                 <text class="soft" x={box.x + box.width + 6} y={index * BAR + 16}>
-                  {describeBar(label, isOver, took)}
+                  {describeBar(bar, label)}
                 </text>
               </g>
             );
@@ -229,7 +215,8 @@ function Timeline({ timeline, services }: TimelineProps) {
 }
 
 /** `1.2 s`, `failed, 1.2 s`, `starting, 1.2 s so far` */
-function describeBar(label: string, isOver: boolean, took: number): string {
-  if (!isOver) return `${label}, ${span(took)} so far`;
-  return moodOf(label) === 'good' ? span(took) : `${label}, ${span(took)}`;
+function describeBar({ from, to, isOpen, ready_ms }: StartBar, label: string): string {
+  const took = span((to - from) / 1_000);
+  if (isOpen) return `${label}, ${took} so far`;
+  return ready_ms !== null && moodOf(label) === 'good' ? took : `${label}, ${took}`;
 }

@@ -42,6 +42,6 @@ test('the timeline: milliseconds since the start, in whole microseconds', () => 
   expect(timeline.elapsed_ms).toBe(10);
   expect(Object.keys(timeline)).toEqual(['name', 'elapsed_ms', 'ready_ms', 'services']);
   expect(Object.keys(timeline.services[0] ?? {})).toEqual([
-    ...['name', 'type', 'state', 'started_ms', 'ready_ms', 'after', 'critical'],
+    ...['name', 'type', 'state', 'started_ms', 'ready_ms', 'ended_ms', 'after', 'critical'],
   ]);
 });

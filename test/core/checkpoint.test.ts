@@ -65,6 +65,6 @@ test("of an environment only what the container's has not is written", () => {
 test('records of another release are refused', () => {
   const kept = new KeptWorld();
   kept.keep(newWorld(plan([service('a')]), 1));
-  kept.records.set(KEYS.head, (kept.records.get(KEYS.head) ?? '').replace('"schema":3', '"schema":99'));
-  expect(() => kept.read()).toThrow('the checkpoint has schema 99, and this release reads schema 3');
+  kept.records.set(KEYS.head, (kept.records.get(KEYS.head) ?? '').replace('"schema":4', '"schema":99'));
+  expect(() => kept.read()).toThrow('the checkpoint has schema 99, and this release reads schema 4');
 });

@@ -1,4 +1,5 @@
 // `timeline`: the start-up times as text and as SVG.
+import { type StartBar, startBars } from '../../control/start-bars.ts';
 import type { WireSpan, WireTimeline } from '../../control/wire.ts';
 import { printable, renderDuration } from '../../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
@@ -37,25 +38,12 @@ async function showTimeline(context: CommandContext, { values }: GivenFlags): Pr
   return EXIT.ok;
 }
 
-interface Bar extends WireSpan {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** The services that have been started, in that order; the bar of one that is not ready ends now. */
-function barsOf({ services, elapsed_ms }: WireTimeline): { readonly bars: readonly Bar[]; readonly end: number } {
-  const bars = services
-    .flatMap((span): Bar[] =>
-      span.started_ms === null ? [] : [{ ...span, from: span.started_ms, to: span.ready_ms ?? elapsed_ms }],
-    )
-    .sort((a, b) => a.from - b.from || a.to - b.to);
-  return { bars, end: Math.max(1, ...bars.map(({ to }) => to)) };
-}
-
 const WIDTH = 40;
+/** States in which no run is under way, and none follows without a request. */
+const AT_REST: ReadonlySet<StartBar['state']> = new Set(['failed', 'stopped', 'completed', 'idle', 'skipped']);
 
 export function renderTimeline(timeline: WireTimeline, colour: boolean): string {
-  const { bars, end } = barsOf(timeline);
+  const { bars, end } = startBars(timeline);
   const rows = bars.map((bar) => {
     const from = Math.min(WIDTH - 1, Math.floor((bar.from / end) * WIDTH));
     const length = Math.max(1, Math.min(WIDTH - from, Math.round(((bar.to - bar.from) / end) * WIDTH)));
@@ -65,7 +53,7 @@ export function renderTimeline(timeline: WireTimeline, colour: boolean): string 
       cells: [
         `${bar.critical ? '*' : ' '} ${printable(bar.name)}`,
         `+${renderDuration(bar.from)}`,
-        bar.ready_ms === null ? `not yet (${bar.state})` : `+${renderDuration(bar.to)}`,
+        renderReady(bar),
         renderDuration(bar.to - bar.from),
       ],
       bar: `${' '.repeat(from)}${shown}`,
@@ -91,6 +79,12 @@ export function renderTimeline(timeline: WireTimeline, colour: boolean): string 
   ].join('\n');
 }
 
+/** `+2.0 s`; `not yet (starting)`; the state alone if no run follows without a request. */
+function renderReady({ ready_ms, state }: StartBar): string {
+  if (ready_ms !== null) return `+${renderDuration(ready_ms)}`;
+  return AT_REST.has(state) ? state : `not yet (${state})`;
+}
+
 /** `critical path (*): db > api > web`: the services that determined the time of the whole start. */
 function renderChain(services: readonly WireSpan[]): string[] {
   const chain = services.filter(({ critical }) => critical);
@@ -106,7 +100,7 @@ const TOP = 60;
 
 /** A self-contained picture: no script, no external font, both colour schemes. */
 export function renderSvg(timeline: WireTimeline): string {
-  const { bars, end } = barsOf(timeline);
+  const { bars, end } = startBars(timeline);
   const x = (ms: number) => Math.round((LEFT + (ms / end) * SPAN) * 10) / 10;
   const bottom = TOP + bars.length * ROW;
   const ticks = ticksOf(end).map(

@@ -1,6 +1,7 @@
 // The panes other than the log: dependencies of the selected service, and the start of all services over time; view-details.ts has the
 // details. Returns all rows of a pane; the caller shows those that fit. Pure.
-import { shownState, type WireSpan } from '../../control/wire.ts';
+import { startBars } from '../../control/start-bars.ts';
+import { shownState } from '../../control/wire.ts';
 import { renderDuration } from '../../text.ts';
 import { appearance, type GraphNode, type Model, type TopService } from './model.ts';
 import { blankRow, type Row } from './row.ts';
@@ -91,34 +92,33 @@ const LEAST_BAR = 12;
 function startRows(model: Model): readonly Row[] {
   const { timeline, look, size } = model;
   if (timeline === null) return [blankRow(model).add(' requesting the start-up times ...', 'quiet')];
-  const spans = timeline.services
-    .filter((span): span is WireSpan & { started_ms: number } => span.started_ms !== null)
-    .toSorted((a, b) => a.started_ms - b.started_ms);
-  const end = Math.max(1, ...spans.map(({ ready_ms }) => ready_ms ?? timeline.elapsed_ms));
-  const longest = Math.max(4, ...spans.map(({ name }) => widthOf(clean(name))));
+  const { bars, end } = startBars(timeline);
+  const longest = Math.max(4, ...bars.map(({ name }) => widthOf(clean(name))));
   const name = Math.max(4, Math.min(longest, size.columns - 24 - LEAST_BAR));
   const cells = Math.max(LEAST_BAR, size.columns - name - 24);
   const head =
     timeline.ready_ms === null
       ? 'not everything is ready yet'
       : `everything was ready after ${renderDuration(timeline.ready_ms)}`;
-  const chain = spans.filter(({ critical }) => critical).map((span) => clean(span.name));
+  const chain = bars.filter(({ critical }) => critical).map((bar) => clean(bar.name));
   const path = chain.length === 0 ? '' : `; * critical path: ${chain.join(' > ')}`;
   return [
     blankRow(model).add(` ${head}${path}`, timeline.ready_ms === null ? 'busy' : 'plain'),
-    ...spans.map((span) => {
-      const to = span.ready_ms ?? timeline.elapsed_ms;
-      const from = Math.min(cells - 1, Math.floor((span.started_ms / end) * cells));
-      const length = Math.max(1, Math.min(cells - from, Math.round(((to - span.started_ms) / end) * cells)));
-      const style = span.ready_ms === null ? 'busy' : span.critical ? 'bad' : 'accent';
+    ...bars.map((bar) => {
+      const from = Math.min(cells - 1, Math.floor((bar.from / end) * cells));
+      const length = Math.max(1, Math.min(cells - from, Math.round(((bar.to - bar.from) / end) * cells)));
+      const unready = appearance({ state: bar.state, blocked: false, ready: false }).style;
       return blankRow(model)
-        .onClick({ kind: 'select', name: span.name })
-        .add(span.critical ? ' * ' : '   ', 'strong')
-        .cell(clean(span.name), name, span.name === model.selected ? 'strong' : 'plain')
-        .cell(`+${renderDuration(span.started_ms)}`, 10, 'quiet', 'right')
-        .cell(renderDuration(to - span.started_ms), 9, span.ready_ms === null ? 'busy' : 'plain', 'right')
+        .onClick({ kind: 'select', name: bar.name })
+        .add(bar.critical ? ' * ' : '   ', 'strong')
+        .cell(clean(bar.name), name, bar.name === model.selected ? 'strong' : 'plain')
+        .cell(`+${renderDuration(bar.from)}`, 10, 'quiet', 'right')
+        .cell(renderDuration(bar.to - bar.from), 9, bar.ready_ms === null ? unready : 'plain', 'right')
         .add(`  ${' '.repeat(from)}`)
-        .add((span.critical ? look.full : look.light).repeat(length), style);
+        .add(
+          (bar.critical ? look.full : look.light).repeat(length),
+          bar.ready_ms === null ? unready : bar.critical ? 'bad' : 'accent',
+        );
     }),
     ...timeline.services
       .filter(({ started_ms }) => started_ms === null)

@@ -1,10 +1,11 @@
 // The timeline as text and as a picture. Pure.
 import { describe, expect, test } from 'bun:test';
 import { renderSvg, renderTimeline } from '../../../src/cli/commands/timeline.ts';
+import { startBars } from '../../../src/control/start-bars.ts';
 import { toWireTimeline } from '../../../src/control/wire.ts';
 import { takeTimeline } from '../../../src/core/timeline.ts';
 import { readyFrom } from '../../helpers/behaviour.ts';
-import { every, on, plan, probe, service, task, withCode } from '../../helpers/plans.ts';
+import { every, on, plan, probe, restart, service, task, withCode } from '../../helpers/plans.ts';
 import { simulate } from '../../helpers/simulator.ts';
 
 describe('timeline', () => {
@@ -53,6 +54,28 @@ describe('timeline', () => {
     expect(text).toMatch(/not everything is ready yet/);
     expect(text).toMatch(/^\* a +\+0 ms +not yet \(starting\) +5\.0 s/m);
     expect(text).toMatch(/b {2}has not started: waits for a/);
+  });
+
+  test('ends the bar of a service that has failed, or waits for its next run, when its run ended', () => {
+    const failing = { probe: readyFrom(60_000), ends: { after: 999, exit: withCode(1) } };
+    const given = { ready: [probe()], essential: false };
+    const policy = restart('always', { backoff: { initial: 90_000, max: 90_000, factor: 1 } });
+    const all = [service('a', given), service('b', given), service('c', { ...given, restart: policy })];
+    const sim = simulate(plan(all), { a: { probe: readyFrom(4_000) }, b: failing, c: failing }).until(50_000);
+    const read = toWireTimeline(takeTimeline(sim.world, sim.now));
+    const text = renderTimeline(read, false);
+    expect(text).toContain('critical path (*): c\n');
+    expect(text).toMatch(/^. a +\+0 ms +\+4\.0 s +4\.0 s +.{40}$/m);
+    expect(text).toMatch(/^. b +\+0 ms +failed +1\.0 s +.{10}$/m);
+    expect(text).toMatch(/^. c +\+0 ms +not yet \(backoff\) +1\.0 s +.{10}$/m);
+    expect(renderSvg(read)).toContain('b (1.0 s, failed)');
+    expect(startBars(read).bars.map(({ name, isOpen }) => [name, isOpen])).toEqual([
+      ['b', false],
+      ['c', false],
+      ['a', false],
+    ]);
+    sim.operate('stop', 'c').pass(100);
+    expect(renderTimeline(toWireTimeline(takeTimeline(sim.world, sim.now)), false)).toContain('critical path (*): a\n');
   });
 
   test('leaves out what was first started later, and has the first run of a task that runs at the start', () => {

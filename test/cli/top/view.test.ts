@@ -60,6 +60,7 @@ describe('every row has exactly the width of the terminal', () => {
       state: 'ready' as const,
       started_ms: index * 100,
       ready_ms: index % 2 === 0 ? null : index * 700,
+      ended_ms: index % 4 === 0 ? index * 300 : null,
       after: null,
       critical: index % 2 === 1,
     })),
