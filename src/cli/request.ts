@@ -26,7 +26,9 @@ export function streamFromSupervisor(
 ): Promise<StreamResult> {
   const resumed = () => {
     streaming.resumed?.();
-    if (what !== null) reportRestart(context, what);
+    if (what === null) return;
+    if (isRemote(context)) context.err(`svc-super: the connection broke, and was made again: ${what}\n`);
+    else reportRestart(context, what);
   };
   const delayed = () => {
     streaming.delayed?.();
@@ -37,6 +39,12 @@ export function streamFromSupervisor(
 
 export function reportRestart(context: CommandContext, what: string): void {
   context.err(`svc-super: the supervisor was restarted: ${what}\n`);
+}
+
+/** Whether the supervisor is asked over TCP. Then a proxy or the network may break a connection, too. */
+export function isRemote(context: CommandContext): boolean {
+  const dial = context.dial();
+  return dial.ok && dial.remote !== null;
 }
 
 /** Reports that no supervisor responds and that the command waits for one. */

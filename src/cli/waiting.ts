@@ -67,7 +67,8 @@ async function awaitPart(
   const abort = new AbortController();
   const cancel = timeout === null ? null : context.after(timeout + TIMEOUT_SLACK, () => abort.abort());
   const clear = () => line.clear();
-  const streaming = { take, resume: nextRequest, resumed: clear, delayed: clear, abort: abort.signal };
+  const isComplete = () => received.last !== null && received.last.result !== 'waiting';
+  const streaming = { take, isComplete, resume: nextRequest, resumed: clear, delayed: clear, abort: abort.signal };
   const streamed = await streamFromSupervisor(context, nextRequest(), streaming, 'the wait continues');
   cancel?.();
   line.clear();

@@ -82,6 +82,11 @@ export interface Streaming {
    * request is never repeated.
    */
   readonly kind?: 'follow' | 'finite' | 'once';
+  /**
+   * Whether a stream that has ended in good form is complete; absent: unless it follows. A proxy that speaks HTTP/1.0 with the
+   * supervisor takes the end of a supervisor for the end of the response.
+   */
+  readonly isComplete?: () => boolean;
   /** Called when a successor responds. */
   resumed?(): void;
   /** Called once for each break when no successor has responded in time. */
@@ -98,7 +103,7 @@ export async function streamRequest(
   streaming: Streaming,
 ): Promise<StreamResult> {
   if (!dial.ok) return dial;
-  const { resume, kind = 'follow', abort } = streaming;
+  const { resume, kind = 'follow', abort, isComplete = () => kind !== 'follow' } = streaming;
   const limit = new Limit(after);
   let request = first;
   let hasBegun = false;
@@ -116,13 +121,14 @@ export async function streamRequest(
     if (abort?.aborted === true) end();
     const outcome = await limit.watch(one);
     abort?.removeEventListener('abort', end);
-    if (outcome.kind === 'answered') {
+    const isCut = outcome.kind === 'answered' && dial.remote !== null && lines.isStream && !isComplete();
+    if (outcome.kind === 'answered' && !isCut) {
       limit.clear();
       const { status } = outcome;
       const { body } = lines;
       return findRefusal(dial, request, status, body) ?? { ok: true, status, body, whole: true };
     }
-    if (isBroken(outcome, dial, limit) && kind !== 'once') {
+    if ((isCut || isBroken(outcome, dial, limit)) && kind !== 'once') {
       if (hasBegun && resume !== undefined) request = resume();
       if (!hasBegun || resume !== undefined) {
         // Over TCP nothing listens between two supervisors, nor after the end of the container.
@@ -142,7 +148,7 @@ class LineReader {
   readonly #take: (line: unknown) => void;
   readonly #decoder = new TextDecoder();
   #rest = '';
-  #isStream = false;
+  isStream = false;
 
   constructor(take: (line: unknown) => void) {
     this.#take = take;
@@ -150,13 +156,13 @@ class LineReader {
 
   /** Prepares for a response of this content type. Returns whether it is a stream. */
   begin(type: string): boolean {
-    this.#isStream = type.startsWith('application/x-ndjson');
-    return this.#isStream;
+    this.isStream = type.startsWith('application/x-ndjson');
+    return this.isStream;
   }
 
   push(bytes: Uint8Array): void {
     this.#rest += this.#decoder.decode(bytes, { stream: true });
-    if (!this.#isStream) return;
+    if (!this.isStream) return;
     const lines = this.#rest.split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) if (line !== '') this.#take(JSON.parse(line));
@@ -164,7 +170,7 @@ class LineReader {
 
   /** The response, if it is not a stream. */
   get body(): unknown {
-    return this.#isStream || this.#rest === '' ? null : JSON.parse(this.#rest);
+    return this.isStream || this.#rest === '' ? null : JSON.parse(this.#rest);
   }
 }
 
@@ -230,9 +236,13 @@ class Limit {
   }
 }
 
-/** Whether the request may be repeated. The TCP listener belongs to a supervisor: until the next one listens, it refuses. */
-function isBroken(outcome: Outcome, { remote }: Connected, { hasBroken }: Limit): boolean {
-  return outcome.kind === 'broken' || (outcome.kind === 'unreachable' && remote !== null && hasBroken);
+/**
+ * Whether the request may be repeated. The TCP listener belongs to a supervisor: until the next one listens, it refuses, and a
+ * proxy in front of it reports that.
+ */
+function isBroken({ kind }: Outcome, { remote }: Connected, { hasBroken }: Limit): boolean {
+  if (remote === null) return kind === 'broken';
+  return kind === 'broken' || kind === 'gateway' || (kind === 'unreachable' && hasBroken);
 }
 
 /** Why the guard of the TCP listener (guard.ts) has refused the client; null: it has not. */
@@ -278,6 +288,10 @@ function explain(
     case 'ended':
     case 'broken':
       return { ok: false, looked: [`${path}: ${late}${doubt}`], isAway: true };
+    case 'gateway': {
+      const why = `a proxy responds there, and no supervisor behind it (HTTP ${outcome.status})`;
+      return { ok: false, looked: [`${path}: ${why}${doubt}: ${FORWARDING}`] };
+    }
     default: {
       const what = 'the process that responds there is not a supervisor';
       if (remote === null) return { ok: false, looked: [`${path}: ${what}`] };
@@ -289,3 +303,5 @@ function explain(
 
 /** What to check if nothing listens at a URL. */
 const REACHING = ': check the URL, `control.http.listen` of that supervisor, and whether the port is published';
+/** What to check if a proxy reaches no supervisor. */
+const FORWARDING = 'check where the proxy forwards requests to, and `control.http.listen` of that supervisor';

@@ -63,6 +63,8 @@ export type Outcome =
       /** The address is one of a host, and nothing listens there. */
       readonly isSilent?: true;
     }
+  /** A proxy responds that has no response from a supervisor (RFC 9110: 502, 503, 504). */
+  | { readonly kind: 'gateway'; readonly status: number }
   /** The process that responds is no supervisor. `status`: the code of its HTTP response; null: it does not speak HTTP. */
   | { readonly kind: 'foreign'; readonly status: number | null };
 
@@ -89,7 +91,7 @@ export function exchange(open: Open, request: ClientRequest, receiver: Receiver,
       try {
         parser.push(Buffer.from(bytes));
       } catch {
-        settle({ kind: 'foreign', status: parser.status });
+        settle(describeForeign(parser.status));
         return;
       }
       if (parser.isDone && parser.status !== null) settle({ kind: 'answered', status: parser.status });
@@ -108,6 +110,12 @@ export function exchange(open: Open, request: ClientRequest, receiver: Receiver,
     (error: unknown) => settle(describeRefusal(error)),
   );
   return { outcome: promise, end: () => settle({ kind: 'ended' }) };
+}
+
+/** A response without the header of a supervisor. */
+function describeForeign(status: number | null): Outcome {
+  const isGateway = status !== null && status >= 502 && status <= 504;
+  return isGateway ? { kind: 'gateway', status } : { kind: 'foreign', status };
 }
 
 function render({ method = 'GET', path, body, key }: ClientRequest, remote: Remote | null): string {

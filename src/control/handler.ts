@@ -77,7 +77,12 @@ function send(result: ApiResponse, request: IncomingMessage, response: ServerRes
   if (response.destroyed) return;
   const common = { [API_HEADER]: API_VERSION, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   if ('lines' in result) {
-    response.writeHead(result.status, { ...common, 'content-type': 'application/x-ndjson' });
+    // nginx collects a response in a buffer, unless this header forbids it: lines would arrive late, and the head with them.
+    response.writeHead(result.status, {
+      ...common,
+      'content-type': 'application/x-ndjson',
+      'x-accel-buffering': 'no',
+    });
     if (request.method === 'HEAD') {
       response.end();
       return;

@@ -263,7 +263,6 @@ describe('over TCP', () => {
 
   test.each([
     ['another HTTP server', json({ services: [] }), ' (HTTP 200)'],
-    ['a proxy whose server is gone', json({}, 502), ' (HTTP 502)'],
     ['no HTTP server', 'SSH-2.0-OpenSSH_9.6\r\n', ''],
   ])('%s is recognized', async (_, text, how) => {
     const found = await new Simulation({ text }).askRemote();
@@ -280,5 +279,46 @@ describe('over TCP', () => {
     expect(await found.askRemote()).toMatchObject({ ok: false, looked: [expect.stringContaining('check the URL')] });
     expect(found.now).toBe(0);
     expect(await restarted.askRemote()).toMatchObject({ ok: true, status: 200 });
+  });
+
+  const remote = { authority: 'gpu.example', prefix: '', token: null };
+  const followed = async (at: Simulation, given: Partial<Parameters<typeof streamRequest>[3]> = {}) => {
+    const seen: unknown[] = [];
+    const streaming = {
+      take: (line: unknown) => void seen.push(line),
+      resume: () => ({ path: '/v1/events?after=1' }),
+      resumed: () => void seen.push('resumed'),
+      ...given,
+    };
+    const result = await at.settle(streamRequest({ ...at.dial, remote }, { path: '/v1/events' }, at.after, streaming));
+    return { seen, result };
+  };
+
+  test('a proxy that reaches no supervisor is asked for 2 s, and then named', async () => {
+    const page = json({}, 502);
+    const restarted = new Simulation({ text: page }, { text: page }, { text: marked({ healthy: true }) });
+    expect(await restarted.askRemote()).toMatchObject({ ok: true, status: 200 });
+    const gone = new Simulation({ text: page });
+    expect(await gone.askRemote()).toEqual({
+      ok: false,
+      looked: [
+        `${url}: a proxy responds there, and no supervisor behind it (HTTP 502): check where the proxy forwards requests to, and \`control.http.listen\` of that supervisor`,
+      ],
+    });
+    expect(gone.now).toBe(2_000);
+  });
+
+  test('a stream that follows continues, although a proxy has ended it in good form', async () => {
+    const head = HEAD.replace('\r\n', '\r\nSvc-Super-Api: v1\r\n');
+    const ended = `${head}${chunk({ n: 1 })}${END}`;
+    const next = `${head}${chunk({ n: 2 })}${END}`;
+    const at = new Simulation({ text: ended }, { text: json({}, 502) }, { text: next }, { text: json({}, 502) });
+    const { seen, result } = await followed(at);
+    expect(seen).toEqual([{ n: 1 }, 'resumed', { n: 2 }]);
+    expect(result).toMatchObject({ ok: true, whole: false });
+    // One that has its last line is over.
+    const complete = new Simulation({ text: ended });
+    expect((await followed(complete, { isComplete: () => true })).result).toMatchObject({ ok: true, whole: true });
+    expect(complete.requests).toHaveLength(1);
   });
 });

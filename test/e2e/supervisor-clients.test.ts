@@ -22,9 +22,11 @@ class Command implements Disposable {
   stdout = '';
   stderr = '';
 
-  constructor(run: Run, ...args: readonly string[]) {
+  /** `to`: the supervisor, or the URL of one. */
+  constructor(to: Run | string, ...args: readonly string[]) {
+    const at = typeof to === 'string' ? { SVC_SUPER_URL: to } : { SVC_SUPER_SOCKET: to.socket };
     this.#child = Bun.spawn([binary, ...args], {
-      env: { SVC_SUPER_SOCKET: run.socket, PATH: process.env.PATH ?? '' },
+      env: { ...at, PATH: process.env.PATH ?? '' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of ['stdout', 'stderr'] as const) void this.#read(stream);
@@ -154,6 +156,65 @@ test('status --watch continues, reports the restart of the supervisor, and ends 
   await run.ends(0);
   expect(await watch.ended).toBe(69);
   expect(watch.stderr).not.toContain('waiting for one');
+});
+
+/** A proxy that speaks HTTP/1.0 with the listener, as nginx does by default: it takes each end of a connection for that of the response. */
+function proxyTo(port: number) {
+  const upstreams = new WeakMap<object, Promise<{ write(bytes: Uint8Array): unknown; end(): unknown } | null>>();
+  const closed = 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
+  return Bun.listen({
+    hostname: '127.0.0.1',
+    port: 0,
+    socket: {
+      open(client) {
+        const upstream = Bun.connect({
+          hostname: '127.0.0.1',
+          port,
+          socket: {
+            data: (_, bytes) => void client.write(bytes),
+            close: () => void client.end(),
+            error: () => void client.end(),
+          },
+        }).catch(() => null);
+        upstreams.set(client, upstream);
+      },
+      async data(client, bytes) {
+        const upstream = await upstreams.get(client);
+        if (upstream) upstream.write(Buffer.from(bytes.toString().replace(' HTTP/1.1\r\n', ' HTTP/1.0\r\n')));
+        else client.end(closed);
+      },
+      close: async (client) => void (await upstreams.get(client))?.end(),
+    },
+  });
+}
+
+test('over TCP, also through a proxy, logs -f, wait and status --watch continue', async () => {
+  const port = await freePort();
+  const listener = { listen: `127.0.0.1:${port}` };
+  await using run = await up({ control: { http: listener }, services: { a: played() } });
+  const a = await run.puppet('a');
+  await run.line(/the control API and the dashboard are at/);
+  const proxy = proxyTo(port);
+  try {
+    const url = `http://127.0.0.1:${proxy.port}`;
+    using logs = new Command(url, 'logs', '-f', 'a');
+    using wait = new Command(url, 'wait', 'a', '--for', 'stopped');
+    using watch = new Command(`http://127.0.0.1:${port}`, 'status', '--watch');
+    await wait.sees(/waiting for a/, 'stderr');
+    await watch.sees(/SERVICE/);
+    await a.print('one');
+    await logs.sees(/one/);
+    await replace(run);
+    await logs.sees(/the connection broke, and was made again: the log continues/, 'stderr');
+    await wait.sees(/the connection broke, and was made again: the wait continues/, 'stderr');
+    await watch.sees(/the supervisor was restarted: the status continues/, 'stderr');
+    await a.print('two');
+    await logs.sees(/two/);
+    expect((await run.command('stop', 'a')).code).toBe(0);
+    expect(await wait.ended).toBe(0);
+  } finally {
+    proxy.stop(true);
+  }
 });
 
 test('wait and --wait continue', async () => {

@@ -43,6 +43,8 @@ describe('responses', () => {
     const status = await at.get('/v1/status');
     expect(status.status).toBe(200);
     expect(await status.json()).toMatchObject({ services: [{ name: 'a' }] });
+    // Otherwise nginx holds the lines of a stream back.
+    expect((await at.get('/v1/logs')).headers.get('x-accel-buffering')).toBe('no');
     for (const path of ['/v1/status', '/v1/health', '/healthz', '/readyz', '/metrics', '/openapi.json', '/nowhere']) {
       for (const headers of [{}, { authorization: 'Bearer the-wrong-token' }]) {
         const refused = await at.get(path, headers as Record<string, string>);

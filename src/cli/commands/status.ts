@@ -7,7 +7,7 @@ import { printable } from '../../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';
-import { callSupervisor, reportDelay, reportNoSupervisor, reportRestart } from '../request.ts';
+import { callSupervisor, isRemote, reportDelay, reportNoSupervisor, reportRestart } from '../request.ts';
 
 export default {
   summary: 'show the state of each service',
@@ -20,6 +20,8 @@ export default {
 } satisfies Command;
 
 const WATCH_EVERY = 1_000;
+/** How many responses in a row may be missing over TCP: as long as other commands wait for the next supervisor. */
+const MISSING_MOST = 2;
 
 async function showStatus(context: CommandContext, given: GivenFlags): Promise<number> {
   if (given.values.watch === true) return watchStatus(context, given);
@@ -32,6 +34,8 @@ async function watchStatus(context: CommandContext, given: GivenFlags): Promise<
   const isTerminal = context.terminal.out !== null;
   let restarts: number | null = null;
   let isAway = false;
+  /** Over TCP nothing listens between two supervisors: responses that were missing in a row. */
+  let missing = 0;
   for (;;) {
     const response = await callSupervisor(context, { path: '/v1/status' });
     if (response.ok) {
@@ -39,14 +43,16 @@ async function watchStatus(context: CommandContext, given: GivenFlags): Promise<
       if (restarts !== null && body.supervisor.restarts > restarts) reportRestart(context, 'the status continues');
       ({ restarts } = body.supervisor);
       isAway = false;
+      missing = 0;
       const code = show(context, given, body, isTerminal ? '\x1b[H\x1b[2J' : '');
       if (code !== EXIT.ok && code !== EXIT.notReady) return code;
-    } else if (restarts === null || response.isAway !== true) {
+    } else if (restarts === null || (response.isAway !== true && (!isRemote(context) || missing === MISSING_MOST))) {
       return reportNoSupervisor(context, response);
     } else if (!isAway) {
       reportDelay(context);
       isAway = true;
     }
+    if (!response.ok) missing += 1;
     await new Promise<void>((resolve) => void context.after(WATCH_EVERY, resolve));
     if (!isTerminal && !isAway) context.out('\n');
   }
