@@ -11,11 +11,14 @@ const RUNSC = ['runsc', '--network=none', '--platform=ptrace', '--ignore-cgroups
 /** Time limit of one run, milliseconds. */
 const LIMIT = 30_000;
 
+/** An empty line in a pipe: runsc gives its standard streams to user nobody, which would change the machine's /dev/null. */
+const INPUT = Buffer.from('\n');
+
 /** Why no sandbox can be made here; null if it can. */
 function whyNoGvisor(): string | null {
   if (process.getuid?.() !== 0) return 'it needs root';
   if (Bun.which('runsc') === null) return 'runsc is not installed';
-  const { exitCode, stdout, stderr } = Bun.spawnSync([...RUNSC, 'echo', 'works'], { timeout: LIMIT });
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...RUNSC, 'echo', 'works'], { stdin: INPUT, timeout: LIMIT });
   return exitCode === 0 && stdout.toString() === 'works\n' ? null : `runsc does not work here: ${stderr}`;
 }
 
@@ -27,7 +30,7 @@ export function skipGvisor(): boolean {
 /** A command of the built svc-super as PID 1 of a sandbox; `await using` ends it. */
 export class Sandbox implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'svc-super-gvisor-'));
-  readonly #child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
+  readonly #child: Bun.Subprocess<Uint8Array, 'pipe', 'pipe'>;
   readonly #drained: Promise<unknown>;
   stdout = '';
   stderr = '';
@@ -41,7 +44,7 @@ export class Sandbox implements AsyncDisposable {
       // runsc leaves files in its working directory.
       cwd: this.#folder,
       env: { PATH: process.env.PATH ?? '/usr/bin:/bin', SVC_SUPER_SOCKET: '/tmp/svc-super-gvisor.sock' },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [INPUT, 'pipe', 'pipe'],
       timeout: LIMIT,
     });
     this.#drained = Promise.all([this.#drain('stdout'), this.#drain('stderr')]);
