@@ -126,9 +126,14 @@ class Walk {
 
   #enter(name: string, flags: number): void {
     const next = new Folder(openSync(this.#folder.at(name), flags));
-    const entered = next.stat();
-    this.#refuseUnless(this.#mayUse(entered, OTHERS_ENTER), name);
-    this.#replace(next, this.#isGuarded && isGuardedIn(this.#folder.stat(), entered.uid));
+    try {
+      const entered = next.stat();
+      this.#refuseUnless(this.#mayUse(entered, OTHERS_ENTER), name);
+      this.#replace(next, this.#isGuarded && isGuardedIn(this.#folder.stat(), entered.uid));
+    } catch (error) {
+      next.close();
+      throw error;
+    }
   }
 
   #replace(next: Folder, isGuarded: boolean): void {
