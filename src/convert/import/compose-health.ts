@@ -10,6 +10,7 @@ import type { ImageHealthcheck } from './compose-image.ts';
 import type { ComposeReader } from './compose-reader.ts';
 
 const DEFAULT_INTERVAL = 30_000;
+const DEFAULT_TIMEOUT = 30_000;
 const DEFAULT_RETRIES = 3;
 /** Defaults of svc-super's probes, milliseconds: these values need not be written. */
 const USUAL_TIMEOUT = 5_000;
@@ -128,7 +129,7 @@ function probeOf(
 
 function writeProbe(reader: ComposeReader, service: ServiceDraft, probe: Record<string, Value>, timing: Timing): void {
   const interval = timing.interval ?? DEFAULT_INTERVAL;
-  const timeout = timing.timeout ?? DEFAULT_INTERVAL;
+  const timeout = timing.timeout ?? DEFAULT_TIMEOUT;
   service.fields.ready = {
     ...probe,
     ...(timeout > 0 && timeout !== USUAL_TIMEOUT && { timeout: writeDuration(timeout) }),

@@ -1,6 +1,7 @@
 // Programs that a start script runs in the background: commands with `&`, and loops that start a program again; and the advice
 // for programs that daemonize themselves.
 import { forEachChild } from 'unbash';
+import type { Where } from '../findings.ts';
 import { addCommand } from './shell-command.ts';
 import { foregroundAdvice } from './shell-daemons.ts';
 import { type CommandNode, type Statement, type SyntaxNode, scan, statementsOf, wordsOf } from './shell-script.ts';
@@ -108,4 +109,21 @@ export function reportTrap(state: ShellState, statement: Statement): void {
       'stopping every service in order is what svc-super does; what else it does is not carried over',
       'use `hooks: {before_stop: …}` if it does more',
     );
+}
+
+/** A job that the script has waited for, and where. */
+export interface AwaitedJob {
+  readonly unit: Unit;
+  readonly where: Where;
+}
+
+/** Makes a task of a job, because the script waits for it and then starts `next`. */
+export function makeTask(state: ShellState, { unit, where }: AwaitedJob, next: Unit): void {
+  const [job, other] = [unit.service.name, next.service.name];
+  unit.kind = 'task';
+  unit.service.fields.type = 'task';
+  if (!state.setE) unit.service.fields.essential = false;
+  const why = `the script waits for ${job} and then starts ${other}, so ${job} is a task and ${other} a service`;
+  const advice = `if ${other} only tidies up, write it as \`hooks: {after_exit: …}\` of ${job}, without the \`type\` of that`;
+  state.report.look(where, 'wait', why, next.kind === 'main' ? advice : null);
 }

@@ -33,8 +33,14 @@ const GENERIC = /^(?:main|app|server|run|start|index|manage|entrypoint|handler|w
 const INTERPRETERS =
   /^(?:python[\d.]*|node|ruby|perl|php|bash|sh|java|deno|bun|tsx|ts-node|uv|poetry|pipenv|conda|micromamba|npx|pnpm|yarn|bundle|exec|env|nice|ionice|stdbuf|timeout|numactl|tini|dumb-init)$/;
 
-/** Programs that prepare something for others. */
+/** Programs that arrange files for others. */
 const PREPARES = /^(?:mkdir|cat|cp|mv|ln|rm|touch|chown|chmod|sed|install|tar|unzip|rsync|tee|envsubst)$/;
+
+/** Whether a command line only arranges files, so that it is no service. */
+export function isPreparation(words: readonly string[]): boolean {
+  const program = words.find((word) => word !== '') ?? '';
+  return PREPARES.test(program.replace(/^.*\//, ''));
+}
 
 /**
  * The name of the service that a command line is: its program, or the script that an interpreter runs. `folder`: where it
@@ -46,7 +52,7 @@ export function serviceName(words: readonly string[], folder: string | null = nu
   if (/^(?:service|systemctl|rc-service)$/.test(program)) {
     return rest.find((word) => !/^(?:-|start$|restart$|enable$)/.test(word)) ?? program;
   }
-  if (PREPARES.test(program)) return 'prepare';
+  if (isPreparation(words)) return 'prepare';
   if (!INTERPRETERS.test(program)) return withSubcommand(program.replace(/\.(?:sh|py|js|rb|pl)$/, ''), rest, first);
   const at = rest.findIndex((word) => !word.startsWith('-') && !/^(?:run|exec|--|\d+[smh]?)$/.test(word));
   const module = rest[rest.indexOf('-m') + 1];

@@ -22,11 +22,20 @@ interface Preamble {
 /** A service made of the script. */
 export interface Unit {
   readonly service: ServiceDraft;
-  readonly kind: 'background' | 'task' | 'main';
+  kind: 'background' | 'task' | 'main';
   readonly words: readonly string[];
   /** Its exported variables with known values. */
   readonly env: ReadonlyMap<string, Value>;
 }
+
+/**
+ * How the script ends, and with it the container. `first`: when one of its programs in the background ends; `all`: when all have
+ * ended. `only`: these programs count; null: all of them. `main`: with its last program, which runs in the foreground. `idle`: never
+ * by itself, as after `sleep infinity`. `none`: at once, because nothing waits.
+ */
+export type ScriptEnd =
+  | { readonly kind: 'first' | 'all'; readonly only: readonly Unit[] | null }
+  | { readonly kind: 'main' | 'idle' | 'none' };
 
 /** So many services are searched for a port that no option names. */
 const RECENT = 50;

@@ -2,25 +2,24 @@
 // dependencies that the script has. What it does not understand is kept verbatim and reported; nothing is reordered.
 import type { Word } from 'unbash';
 import type { Value } from '../yaml-values.ts';
-import { addBackground, adviseForeground, literalsOf, reportTrap } from './shell-background.ts';
+import {
+  type AwaitedJob,
+  addBackground,
+  adviseForeground,
+  literalsOf,
+  makeTask,
+  reportTrap,
+} from './shell-background.ts';
 import { addCommand, verbatim } from './shell-command.ts';
 import { conditionOf } from './shell-conditions.ts';
 import { foregroundAdvice } from './shell-daemons.ts';
 import { keepingLoopOf } from './shell-loops.ts';
+import { isPreparation } from './shell-names.ts';
 import { type CommandNode, type Statement, type SyntaxNode, scan, statementsOf, wordsOf } from './shell-script.ts';
 import { applySetting } from './shell-settings.ts';
-import { addProbe, type ShellState, type Unit } from './shell-state.ts';
+import { addProbe, type ScriptEnd, type ShellState, type Unit } from './shell-state.ts';
 import { waitLoopOf } from './shell-waits.ts';
 import { missingCommand, placeComment } from './source.ts';
-
-/**
- * How the script ends, and with it the container. `first`: when one of its programs in the background ends; `all`: when all have
- * ended. `only`: these programs count; null: all of them. `main`: with its last program, which runs in the foreground. `idle`: never
- * by itself, as after `sleep infinity`. `none`: at once, because nothing waits.
- */
-export type ScriptEnd =
-  | { readonly kind: 'first' | 'all'; readonly only: readonly Unit[] | null }
-  | { readonly kind: 'main' | 'idle' | 'none' };
 
 /** Commands that change what all later programs get. */
 const SETS = /^(?:export|declare|cd|pushd|umask|ulimit|source|\.)$/;
@@ -34,6 +33,10 @@ export class ShellWalk {
   /** Foreground statements that become one task. */
   #pending: Statement[] = [];
   #done = false;
+  /** A job that the script waits for (`job & wait $!`), where the script would end if nothing followed; null: there is none. */
+  #awaited: AwaitedJob | null = null;
+  /** The programs that it has waited for, one `wait` after the other. */
+  #waited: readonly Unit[] = [];
 
   constructor(state: ShellState) {
     this.state = state;
@@ -65,6 +68,7 @@ export class ShellWalk {
     if (statement.background === true) {
       this.flush();
       addBackground(state, statement);
+      this.#passAwaited();
     } else if (command.type === 'Function') {
       state.functions.set(command.name.value, command.body);
       state.remember(command, command.name.value);
@@ -87,7 +91,8 @@ export class ShellWalk {
     }
     this.flush();
     this.ending = { kind: 'first', only: null };
-    const why = 'the container ends at once when the first service ends, with its code';
+    const why =
+      'when the first service ends, svc-super notices it without a loop, stops the others and ends the container with its code';
     this.state.report.changed(this.state.script.where(statement), 'the loop that checks the programs', why);
     return true;
   }
@@ -258,6 +263,7 @@ export class ShellWalk {
         'write that as the command',
       );
     } else addCommand(state, node, 'main');
+    this.#passAwaited();
     this.ending = { kind: 'main' };
     this.#done = state.enabled === null;
   }
@@ -273,9 +279,12 @@ export class ShellWalk {
     const only = variables.flatMap((name) => state.pids.get(name) ?? []);
     if (words.slice(1).some((word) => word.text.includes('$!')) && state.lastBackground !== undefined)
       only.push(state.lastBackground);
-    // `job & wait $!` in the middle of a script: what follows waits for the job.
+    // `job & wait $!`: what follows, if anything does, waits for the job.
     const isLastOnly = only.length === 1 && !isFirst && state.units.at(-1) === only[0];
-    this.ending = { kind: isFirst || only.length === 1 ? 'first' : 'all', only: only.length > 0 ? only : null };
+    // One `wait $pid` after the other waits for all of them.
+    const all = isFirst || only.length === 0 ? only : [...new Set([...this.#waited, ...only])];
+    this.#waited = isFirst ? [] : all;
+    this.ending = { kind: isFirst || all.length === 1 ? 'first' : 'all', only: all.length > 0 ? all : null };
     if (isFirst && state.script.bash === null && /^#!.*\/(?:sh|dash|ash)\b/.test(state.script.source.text)) {
       state.report.changed(
         where,
@@ -283,7 +292,20 @@ export class ShellWalk {
         '`wait` of `/bin/sh` in Debian has no `-n` and ends at once with code 2; here the container ends when the first service ends',
       );
     }
-    if (isLastOnly && only[0] !== undefined) state.barrier.set(only[0].service.name, 'exited');
+    const [unit] = only;
+    this.#awaited = isLastOnly && unit !== undefined ? { unit, where } : null;
+    if (this.#awaited !== null && unit !== undefined) state.barrier.set(unit.service.name, 'exited');
+  }
+
+  /** Makes a task of the job that the script has waited for, if it has started a service after that. */
+  #passAwaited(): void {
+    const { state } = this;
+    const next = state.units.at(-1);
+    if (this.#awaited === null || next === undefined || next === this.#awaited.unit) return;
+    makeTask(state, this.#awaited, next);
+    this.#awaited = null;
+    this.#waited = [];
+    this.ending = { kind: 'none' };
   }
 
   #exit(statement: Statement): void {
@@ -408,20 +430,22 @@ export class ShellWalk {
     return true;
   }
 
-  /** The last command becomes the main service; a command before it, or one that goes into the background, is part of a task. */
+  /**
+   * The last command becomes the main service. Part of a task is a command before it, one that goes into the background, one after the
+   * `wait` for services, and one that tidies up after a job that the script has waited for.
+   */
   #foreground(statement: Statement, isLast: boolean): void {
     const { state } = this;
-    if (!isLast || this.ending.kind !== 'none') {
-      this.#pending.push(statement);
-      return;
-    }
     const { command } = statement;
-    if (command.type === 'Command' && foregroundAdvice(literalsOf(state, command)) !== null) {
+    const words = command.type === 'Command' ? literalsOf(state, command) : [];
+    const isAfterWait = this.ending.kind !== 'none' && (this.#awaited === null || isPreparation(words));
+    if (!isLast || isAfterWait || (command.type === 'Command' && foregroundAdvice(words) !== null)) {
       this.#pending.push(statement);
       return;
     }
     this.flush();
     addCommand(state, command, 'main');
+    this.#passAwaited();
     this.ending = { kind: 'main' };
   }
 

@@ -4,8 +4,8 @@ import { type FileDraft, makeDraft } from '../services-yaml.ts';
 import { sourceOf } from '../source-text.ts';
 import { Names } from './names.ts';
 import { ShellScript } from './shell-script.ts';
-import { placeEnvironment, ShellState } from './shell-state.ts';
-import { type ScriptEnd, ShellWalk } from './shell-walk.ts';
+import { placeEnvironment, type ScriptEnd, ShellState } from './shell-state.ts';
+import { ShellWalk } from './shell-walk.ts';
 import { placeWatchdogs } from './shell-watchdog.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 
@@ -95,6 +95,7 @@ function writeScriptEnd(ending: ScriptEnd, { units, report }: ShellState, draft:
     return;
   }
   if (background.length === 0) return;
+  // `idle` (reported where the script idles) or `none`.
   draft.top.exit = 'all';
   if (ending.kind === 'none') {
     report.changed(

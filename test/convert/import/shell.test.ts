@@ -20,6 +20,20 @@ async function findingsOf(...statements: readonly string[]): Promise<string> {
   return result.ok ? lines(result.findings).join('\n') : result.message;
 }
 
+test('a job that the script waits for before it starts more is a task', async () => {
+  expect(await servicesOf('python train.py &', 'wait $!', 'nginx -g "daemon off;"')).toBe(
+    'services:\n  train:\n    command: [python, train.py]\n    type: task\n    essential: false\n  nginx:\n    command: [nginx, -g, daemon off;]\n    depends_on: { train: exited }\n',
+  );
+  expect(await servicesOf('python migrate.py &', 'wait $!', 'a &', 'b &', 'wait -n')).not.toContain('exit: all');
+  const tidied = await servicesOf('python serve.py &', 'wait $!', 'rm -f /tmp/x');
+  expect(tidied).toContain('  serve:\n    command: [python, serve.py]\n  prepare:');
+});
+
+test('one wait after the other waits for all that they name', async () => {
+  const both = await servicesOf('a x &', 'A=$!', 'b z &', 'B=$!', 'wait $B', 'wait $A');
+  expect(both).toBe('exit: all\nservices:\n  a:\n    command: [a, x]\n  b:\n    command: [b, z]\n');
+});
+
 const noShfmt = Bun.which('shfmt') === null ? 'shfmt is not installed' : null;
 
 describe.skipIf(skipWhen([noShfmt], 'the shell parser beside shfmt'))('the parser', () => {
