@@ -16,7 +16,8 @@ export function gpuSettings(
 ): ReadonlyMap<string, readonly GpuRequest[]> {
   const users = services.filter(({ config }) => config.gpus !== null && config.gpus.wish !== 0);
   const isAlone = users.length === 1;
-  let next = 0;
+  const named = new Set(users.flatMap(({ config: { gpus } }) => (typeof gpus?.wish === 'object' ? gpus.wish : [])));
+  const free = freeIds(named);
   return new Map(
     users.map(({ name, key, config: { gpus } }): [string, readonly GpuRequest[]] => {
       const wish = gpus?.wish ?? 0;
@@ -28,11 +29,15 @@ export function gpuSettings(
       }
       if (typeof wish !== 'number') return [name, [{ driver: 'nvidia', device_ids: wish }]];
       if (isAlone || gpus?.shared === true) return [name, [{ driver: 'nvidia', count: wish }]];
-      const ids = Array.from({ length: wish }, (_, index) => String(next + index));
-      next += wish;
-      const why = `the output names the devices ${ids.join(', ')}, so that no other service gets them`;
+      const ids = Array.from({ length: wish }, () => free.next().value);
+      const why = `Compose keeps no device for one service, so the output names the devices ${ids.join(', ')}, which no other service with \`gpus\` of its own gets`;
       reporter.add(path, what, look(why, 'correct `device_ids` where the machine has other devices'));
       return [name, [{ driver: 'nvidia', device_ids: ids }]];
     }),
   );
+}
+
+/** The numbers of devices from 0 on, as Docker takes them, without those in `named`. */
+function* freeIds(named: ReadonlySet<string>): Generator<string, never> {
+  for (let id = 0; ; id += 1) if (!named.has(String(id))) yield String(id);
 }

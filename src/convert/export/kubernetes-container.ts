@@ -59,7 +59,13 @@ function gpuLimit({ config: { gpus }, key }: ExportService, reporter: Reporter):
     reporter.add(['services', key, 'gpus'], `\`gpus\` of ${key}`, remark);
   if (wish === 'all')
     add(look('a Pod has to ask for a number of GPUs, and the output asks for 1', 'correct the number'));
-  if (shared) add(changed('containers of a Pod do not share a GPU: each gets its own', 'let one container have both'));
+  if (shared)
+    add(
+      changed(
+        'containers of a Pod do not share a GPU: each gets its own',
+        'run the services that share it in one container',
+      ),
+    );
   if (typeof wish === 'object') add(changed('a Pod asks for a number of GPUs, not for certain ones'));
   return { 'nvidia.com/gpu': wish === 'all' ? 1 : typeof wish === 'number' ? wish : wish.length };
 }

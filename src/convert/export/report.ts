@@ -39,6 +39,7 @@ export const look = (why: string, instead: string | null = null): Remark => ({ k
 /** An empty report about one file. */
 export function makeReporter({ config, kept }: ExportSource): Reporter {
   const all: Finding[] = [];
+  // A value that a variable of the source gives is a mark while it is converted: the report shows the variable, as it is written.
   const readable = (text: string): string => replaceMarks(text, (name) => kept.get(name) ?? placeholder(name));
   const add = (where: Where | null, what: string, { kind, why, instead }: Remark): void => {
     all.push({

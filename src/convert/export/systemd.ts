@@ -45,7 +45,7 @@ export const exportSystemd: Exporter = (source, { image }, reporter) => {
     'HealthCmd=svc-super health',
     'HealthInterval=10s',
     `HealthStartPeriod=${startPeriod(source)}`,
-    '# Podman 5: the unit becomes active when all services are ready, and units with After= wait for that.',
+    '# With the next line the unit becomes active when all services are ready, and units with After= wait for that. It needs Podman 5.',
     '# Notify=healthy',
     '',
     '[Service]',

@@ -164,6 +164,17 @@ describe('services', () => {
     expect(services.d).not.toHaveProperty('gpus');
   });
 
+  test('a device that one service names is not counted for another', async () => {
+    const { services } = await compose({
+      a: { command: ['a'], gpus: 2 },
+      b: { command: ['b'], gpus: ['1'] },
+      c: { command: ['c'], gpus: 1 },
+    });
+    expect(services.a?.gpus).toEqual([{ driver: 'nvidia', device_ids: ['0', '2'] }]);
+    expect(services.b?.gpus).toEqual([{ driver: 'nvidia', device_ids: ['1'] }]);
+    expect(services.c?.gpus).toEqual([{ driver: 'nvidia', device_ids: ['3'] }]);
+  });
+
   test('process settings have their counterparts', async () => {
     const { services } = await compose({
       a: {
