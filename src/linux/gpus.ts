@@ -15,7 +15,7 @@ export function readInventory(root = '/'): Inventory {
     vendor,
     devices: [...nvidia.devices, ...amd.devices].map(({ uuid, name }) => ({ uuid, name })),
     driver: nvidia.driver ? 'nvidia' : amd.driver ? 'amd' : null,
-    forbidden: vendor === null ? nvidia.forbidden + amd.forbidden : nvidia.forbidden,
+    forbidden: nvidia.forbidden + amd.forbidden,
   };
 }
 

@@ -143,6 +143,7 @@ function expand(config: Config, context: PlanContext, problems: Problems): Plan 
       edges: edges.get(service.name) ?? [],
       stageEdges: stages.get(service.name) ?? [],
     };
+    // Another service or the hook `before_start` can make an env file or a secret that does not exist yet.
     const canBeMade = relations.edges.length + relations.stageEdges.length > 0 || service.hooks.before_start !== null;
     return toServicePlan(service, relations, user, environments.of(service, user, canBeMade), log, memory, problems);
   });

@@ -59,7 +59,7 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
   const absence = explainAbsence(inventory, visible.length, context.environment);
   const modes = new Map(plan.services.map(({ name, start }) => [name, start]));
   const isAuto = ({ name }: GpuRequest) => modes.get(name) === 'auto';
-  const first = assignGpus(requests.filter(isAuto), visible, held, absence, problems);
+  const first = assignDevices(requests.filter(isAuto), { visible, order: visible, held, absence }, problems);
   // A GPU that is missing is no reason not to start: these services may never run here.
   const others = requests
     .filter((request) => !isAuto(request))
@@ -68,7 +68,7 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
     error: problems.error,
     warn: (path, ...more) => (modes.get(`${path[1]}`) === 'profile-off' ? undefined : problems.warn(path, ...more)),
   };
-  const rest = assignGpus(others, freeFirst(visible, first), held, absence, quiet);
+  const rest = assignDevices(others, { visible, order: freeFirst(visible, first), held, absence }, quiet);
   const given = new Map([...first, ...rest]);
   const vendor = inventory.vendor ?? 'nvidia';
   const services = plan.services.map((service): ServicePlan => {
@@ -87,8 +87,8 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
 }
 
 /**
- * Puts the devices that are not in `taken` first. Services that are started by hand get these, and if they are not enough also
- * devices of other services: they are alternatives, or are started while the other services are stopped.
+ * Puts the devices that are not in `taken` first. Services that are started by hand and need a number of devices get these, and if they
+ * are not enough also devices of other services: they are alternatives, or are started while the other services are stopped.
  */
 function freeFirst(
   visible: readonly VisibleGpu[],
@@ -123,18 +123,29 @@ function gpuEnvironment(
   return { CUDA_VISIBLE_DEVICES: list, ...order, ...count };
 }
 
+/** The devices that can be assigned. */
+interface Supply {
+  /** In their order: position i in services.yaml is the i-th of them. */
+  readonly visible: readonly VisibleGpu[];
+  /** The same devices, in the order in which requests for a number of devices get them. */
+  readonly order: readonly VisibleGpu[];
+  /** The devices of the current plan, by service. */
+  readonly held: ReadonlyMap<string, readonly GpuDevice[]>;
+  /** The likely reason for missing devices. */
+  readonly absence: string;
+}
+
 /**
  * Assigns devices: explicit lists first, then `all`, then counts. Exclusive requests never overlap each other. Shared requests are
  * served last, in the order of byUse(). A request keeps the devices that it holds.
  */
-export function assignGpus(
+function assignDevices(
   requests: readonly GpuRequest[],
-  visible: readonly VisibleGpu[],
-  held: ReadonlyMap<string, readonly GpuDevice[]>,
-  absence: string,
+  supply: Supply,
   problems: Pick<Problems, 'error' | 'warn'>,
 ): ReadonlyMap<string, readonly GpuDevice[]> {
-  const assignment = new Assignment(visible, held, absence, problems);
+  const { visible } = supply;
+  const assignment = new Assignment(supply, problems);
   for (const shared of [false, true]) {
     const here = requests.filter(({ request }) => request.shared === shared);
     for (const one of here.filter(({ request }) => typeof request.wish === 'object')) {
@@ -157,24 +168,14 @@ export function assignGpus(
 /** The devices that have been assigned so far. Assigns further ones, or reports why that is not possible. */
 class Assignment {
   readonly given = new Map<string, readonly GpuDevice[]>();
-  readonly #visible: readonly VisibleGpu[];
-  readonly #held: ReadonlyMap<string, readonly GpuDevice[]>;
-  readonly #absence: string;
+  readonly #supply: Supply;
   readonly #problems: Pick<Problems, 'error' | 'warn'>;
   readonly #owners: Owned[] = [];
   readonly #uses = new Map<string, number>();
   readonly #shortages: Shortage[] = [];
 
-  /** `absence`: the likely reason for missing devices. */
-  constructor(
-    visible: readonly VisibleGpu[],
-    held: ReadonlyMap<string, readonly GpuDevice[]>,
-    absence: string,
-    problems: Pick<Problems, 'error' | 'warn'>,
-  ) {
-    this.#visible = visible;
-    this.#held = held;
-    this.#absence = absence;
+  constructor(supply: Supply, problems: Pick<Problems, 'error' | 'warn'>) {
+    this.#supply = supply;
     this.#problems = problems;
   }
 
@@ -186,7 +187,7 @@ class Assignment {
     const { name, request, path } = one;
     const free = request.shared ? found : found.filter((device) => this.#isFree(device));
     if (request.optional || (problem === null && free.length === found.length)) this.#give(one, free);
-    else if (problem !== null) this.#problems.error(path, 'no-such-gpu', problem, { suggestion: this.#absence });
+    else if (problem !== null) this.#problems.error(path, 'no-such-gpu', problem, { suggestion: this.#supply.absence });
     else {
       const taken = takenBy(found, this.#owners);
       const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${describeOwned(taken)}`;
@@ -197,15 +198,15 @@ class Assignment {
   /** Assigns a number of devices, those that the service holds first; reports an error if they are not enough. */
   settleCount(one: CountRequest): void {
     const { request, path } = one;
-    const visible = this.#visible;
+    const { visible, order } = this.#supply;
     const left = request.shared
-      ? byUse(visible, this.#owners, this.#uses)
-      : visible.filter((device) => this.#isFree(device));
+      ? byUse(order, this.#owners, this.#uses)
+      : order.filter((device) => this.#isFree(device));
     const kept = this.#heldBy(one).filter((device) => left.includes(device));
     const chosen = [...kept, ...left.filter((device) => !kept.includes(device))].slice(0, request.wish);
     if (chosen.length === request.wish || request.optional) this.#give(one, inOrder(chosen, visible));
     else if (visible.length < request.wish) {
-      this.#problems.error(path, 'too-few-gpus', tooFew(one, visible.length), { suggestion: this.#absence });
+      this.#problems.error(path, 'too-few-gpus', tooFew(one, visible.length), { suggestion: this.#supply.absence });
     } else this.#reportTaken(one, left.length);
   }
 
@@ -215,8 +216,8 @@ class Assignment {
   }
 
   warnOfShortages(): void {
-    const none = this.#visible.length === 0 ? 'there are none' : 'none is free';
-    warnOfShortages(this.#shortages, none, this.#absence, this.#problems);
+    const none = this.#supply.visible.length === 0 ? 'there are none' : 'none is free';
+    warnOfShortages(this.#shortages, none, this.#supply.absence, this.#problems);
   }
 
   #give(one: GpuRequest, devices: readonly VisibleGpu[]): void {
@@ -231,7 +232,7 @@ class Assignment {
       this.#uses.set(device.id, (this.#uses.get(device.id) ?? 0) + 1);
     }
     const { wish } = request;
-    const wanted = typeof wish === 'object' ? wish.length : wish === 'all' ? this.#visible.length : wish;
+    const wanted = typeof wish === 'object' ? wish.length : wish === 'all' ? this.#supply.visible.length : wish;
     if (devices.length < wanted || (devices.length === 0 && wish !== 0)) {
       this.#shortages.push({ one, got: devices.length });
     }
@@ -239,9 +240,9 @@ class Assignment {
 
   #reportTaken({ name, request, path }: CountRequest, left: number): void {
     const rest = left === 0 ? 'none is free' : `only ${left} ${left === 1 ? 'is' : 'are'} free`;
-    const taken = takenBy(this.#visible, this.#owners);
+    const taken = takenBy(this.#supply.visible, this.#owners);
     const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${rest}: ${describeOwned(taken)}`;
-    this.#problems.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, this.#visible) });
+    this.#problems.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, this.#supply.visible) });
   }
 
   #isFree(device: VisibleGpu): boolean {
@@ -249,8 +250,8 @@ class Assignment {
   }
 
   #heldBy({ name }: GpuRequest): readonly VisibleGpu[] {
-    const held = this.#held.get(name) ?? [];
-    return held.flatMap(({ id }) => this.#visible.find((device) => device.id === id) ?? []);
+    const held = this.#supply.held.get(name) ?? [];
+    return held.flatMap(({ id }) => this.#supply.visible.find((device) => device.id === id) ?? []);
   }
 }
 
@@ -349,13 +350,13 @@ function joined(parts: readonly string[]): string {
 
 /** Free devices first, then those of shared requests, then those of exclusive requests; among equals the least used first. */
 function byUse(
-  visible: readonly VisibleGpu[],
+  order: readonly VisibleGpu[],
   owners: readonly Owned[],
   uses: ReadonlyMap<string, number>,
 ): readonly VisibleGpu[] {
   const isOwned = (one: VisibleGpu) => owners.some(({ device }) => mayBeSame(device, one));
   const rank = (device: VisibleGpu) => (isOwned(device) ? 1_000_000 : 0) + (uses.get(device.id) ?? 0);
-  return [...visible].sort((a, b) => rank(a) - rank(b));
+  return [...order].sort((a, b) => rank(a) - rank(b));
 }
 
 function inOrder(chosen: readonly VisibleGpu[], visible: readonly VisibleGpu[]): readonly VisibleGpu[] {

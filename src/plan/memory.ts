@@ -23,9 +23,14 @@ export function toMemory(
   const why = limitMemory();
   if (why === null) return { watch, limit: { bytes: memory_limit, oomGroup: oom_group, group: name } };
   // A limit that nothing enforces would let one service take the memory of the others.
-  const message = `the kernel cannot limit the memory of \`${key}\`: ${why}. svc-super watches it instead: a run that uses more than ${renderSize(memory_limit)} fails`;
-  const suggestion =
-    'give the container a cgroup that it may write (`podman run --systemd=always`, a privileged container), or write `max_memory`';
+  const instead =
+    watch === null
+      ? `svc-super watches it instead: a run that uses more than ${renderSize(memory_limit)} fails`
+      : `Only \`max_memory\` applies, with \`on_exceed: ${on_exceed}\``;
+  const message = `the kernel cannot limit the memory of \`${key}\`: ${why}. ${instead}`;
+  const cgroup =
+    'give the container a cgroup that it may write (`podman run --systemd=always`, a privileged container)';
+  const suggestion = `${cgroup}, or ${watch === null ? 'write `max_memory`' : 'remove `memory_limit`'}`;
   problems.warn(['services', name, 'memory_limit'], 'no-cgroup', message, { suggestion });
   return { watch: watch ?? { field: 'memory_limit', max: memory_limit, onExceed: 'fail' }, limit: null };
 }

@@ -474,6 +474,13 @@ describe('services that are started by hand', () => {
     expect(messages(text, { gpus: nvidia(1) }).filter((message) => message.includes('auto'))).toEqual([]);
   });
 
+  test('get the devices that they name, by the positions that all services use', () => {
+    const named = text.replace('hand: { command: run, gpus: 1', 'hand: { command: run, gpus: [0]');
+    expect(idsOf(planOf(named, { gpus: nvidia(3) }))).toEqual({ auto: '0', hand: '0', off: '1' });
+    const several = text.replace('hand: { command: run, gpus: 1', 'hand: { command: run, gpus: 3');
+    expect(idsOf(planOf(several, { gpus: nvidia(3) }))).toMatchObject({ auto: '0', hand: '0,1,2' });
+  });
+
   test('are no error where there is no GPU, and a warning unless their profile is off', () => {
     const without = text.replace('auto: { command: run, gpus: 1 }', 'auto: { command: run }');
     expect(load(without, { gpus: nothing }).ok).toBe(true);

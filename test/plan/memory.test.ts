@@ -46,6 +46,9 @@ describe('the memory of a service', () => {
       max: 4 * GIB,
       onExceed: 'restart',
     });
+    expect(loaded.ok && loaded.value.warnings.map(({ message }) => message)).toEqual([
+      'the kernel cannot limit the memory of `a`: no. Only `max_memory` applies, with `on_exceed: restart`',
+    ]);
   });
 
   test.each([
