@@ -197,8 +197,8 @@ int execute_supervisor(const struct start *start, int is_optional) {
 int hand_over(const struct start *start, struct handover *handover, int is_optional) {
   long fd = make_handover(start, handover);
   if (fd < 0) {
-    MESSAGE(NO_HANDOVER);
-    return 70;
+    if (!is_optional) MESSAGE(NO_HANDOVER);
+    return is_optional ? 127 : 70;
   }
   if (fd != FD_HANDOVER) sys_dup3((int)fd, FD_HANDOVER, 0);
   else sys_fcntl(FD_HANDOVER, F_SETFD, 0);

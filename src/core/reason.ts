@@ -47,5 +47,5 @@ export type Reason =
   | { readonly kind: 'unkillable'; readonly refused: readonly LeftoverProcess[] }
   /** A scheduled task waits. `nextIn`: until its next run; null: not known. `ended`: its latest run. */
   | { readonly kind: 'scheduled'; readonly nextIn: Millis | null; readonly ended: Ended | null }
-  /** `after`: the rest of the pause before it starts again; null: it does not. */
+  /** `restartsAfter`: the rest of the pause before it starts again; null: it does not. */
   | { readonly kind: 'ended'; readonly ended: Ended; readonly restartsAfter: Millis | null };

@@ -26,7 +26,7 @@ export class BufferPool {
     return this.#buffers.pop();
   }
 
-  /** Adds a buffer. Ignores it if the pool is full, or if keeping it would waste memory: mostly empty, or very large. */
+  /** Adds a buffer. Ignores it if the pool is full, if little of it was used, or if it is very large: to keep it would waste memory. */
   add({ buffer, byteLength }: Uint8Array): void {
     if (this.#buffers.length >= POOL_SIZE || buffer.byteLength > MOST_POOLED || byteLength < FIRST_SIZE) return;
     this.#buffers.push(Buffer.from(buffer as ArrayBuffer));

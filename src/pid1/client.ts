@@ -28,7 +28,10 @@ export interface SpawnListener {
   spawned(pid: number, start: number, pipes: readonly number[]): void;
   /** The program was never executed; no process is left. */
   failed(failure: { readonly step: string; readonly errno: number; readonly index: number }): void;
-  /** The main process has ended, with a status of wait4(2). Called after `spawned`. */
+  /**
+   * The main process has ended, with a status of wait4(2). Called after `spawned`. Of an adopted run PID 1 may report the end twice:
+   * ignore the second call.
+   */
   exited(status: number): void;
   /** A datagram on its notify socket. */
   notified(text: string, uid: number): void;
@@ -115,7 +118,7 @@ export class Pid1 {
   /** Delivers the events that were held, and from now on every event when it arrives. */
   resume(): void {
     this.#isHeld = false;
-    // Delivers the events that occurred without a supervisor, in order. PID 1 reports the same exits again later.
+    // Delivers the events that occurred without a supervisor, in order. PID 1 may report the same exits again (SpawnListener).
     const missed = this.#missed.sort((a, b) => a.order - b.order).flatMap(({ events }) => events);
     this.#missed = [];
     this.#events.unshift(...missed);
