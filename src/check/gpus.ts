@@ -124,11 +124,14 @@ interface StartRefusal {
 }
 
 /**
- * Refuses a start if the driver does not respond, or if a device is smaller than `min_free`; null: the start is possible.
+ * Refuses a start of these services if the driver does not respond, or if a device is smaller than `min_free`; null: it is possible.
  * Memory that is in use now may become free: each run waits for that (core/memory-wait.ts).
  */
-export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSignal): Promise<StartRefusal | null> {
-  const services = gpuServices(plan);
+export async function refuseGpus(
+  services: readonly GpuService[],
+  readGpus: GpuReader,
+  abort: AbortSignal,
+): Promise<StartRefusal | null> {
   const reading = await readAll(services, readGpus, { holders: false }, abort);
   if (reading.kind === 'unreadable') return null;
   if (reading.kind === 'lost') {

@@ -3,6 +3,7 @@
 import { inspectProgram } from '../linux/executable.ts';
 import { executedProgram, whyNoShell } from '../linux/launch.ts';
 import type { Plan, Probe, ServicePlan } from '../plan/plan.ts';
+import { startingServices } from '../plan/starts.ts';
 import type { PreflightFinding } from './finding.ts';
 
 /** A command of a service. */
@@ -101,10 +102,11 @@ export function checkCommand({ service, field, argv, installer }: CommandToCheck
  */
 export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
   const isAfterTask = findAfterTasks(plan);
+  const starting = startingServices(plan.services);
   const known = new Map<string, PreflightFinding[]>();
   for (const service of plan.services) {
-    // A service that starts at once reports the failure itself.
-    if (!service.enabled || service.edges.length + service.stageEdges.length === 0) continue;
+    // A service that starts at once reports the failure itself, and so does one that is started by hand.
+    if (!starting.has(service.name) || service.edges.length + service.stageEdges.length === 0) continue;
     const { env, cwd, attributes } = service;
     for (const one of commandsToStart(service, isAfterTask)) {
       const key = JSON.stringify([

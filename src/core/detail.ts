@@ -49,6 +49,8 @@ export type Shortage = readonly (
 export type StartFailure =
   /** `message`: what the executor tried and why it failed, as a part of a sentence. */
   | { readonly kind: 'spawn'; readonly message: string }
+  /** The GPUs that it requests are not there. `why`: a sentence. */
+  | { readonly kind: 'no-gpu'; readonly why: string }
   /** `before_start` has failed. */
   | { readonly kind: 'hook-failed'; readonly detail: string }
   /** `before_start` was killed at the end of its timeout. */

@@ -14,6 +14,7 @@
 //   [*] --> pending, scheduled, skipped, idle: a new service; `skipped` if it is not enabled, `idle` if it is started by hand
 //   idle --> pending: the operator starts it, or a service that starts needs it
 //   pending --> starting: its gates are open
+//   pending --> failed, scheduled: the GPUs that it requests are not there
 //   starting --> ready: its readiness probes hold
 //   ready --> unready: a continuous readiness probe fails
 //   unready --> ready: the probe holds again

@@ -49,7 +49,7 @@ export function evaluateEnd(
   const history =
     readyAt !== null && exitAt - readyAt >= RESET_AFTER ? { ...service.history, streak: 0 } : service.history;
   const decision: RestartDecision =
-    cause.kind === 'gpu-lost'
+    cause.kind === 'gpu-lost' || (cause.kind === 'not-started' && cause.failure.kind === 'no-gpu')
       ? { restart: false, why: 'policy' }
       : decideRestart(policyFor(plan, cause), verdict.success, history, now, randomOf(seed, service.run));
   const limit = !decision.restart && decision.why === 'limit' ? plan.restart.max : null;

@@ -26,7 +26,10 @@ export function* judgeEnd(view: StepView, name: string, ended: Ended): Changes {
   const isLasting = !services.planOf(name).schedule;
   if (!ended.verdict.success && !isKnown && isLasting) yield { type: 'failure', ended };
   const { exit } = services.world.plan;
-  if (ended.cause.kind !== 'gpu-lost' && !endsAll(exit, services.planOf(name), ended.verdict)) return;
+  const plan = services.planOf(name);
+  // Without its driver a container that starts by itself is of no use. A service that a user starts just fails.
+  const isLost = ended.cause.kind === 'gpu-lost' && plan.start === 'auto';
+  if (!isLost && !endsAll(exit, plan, ended.verdict)) return;
   yield* beginShutdown(view, { kind: 'service', ended });
   yield notifyAll({ event: 'stopping', why: { kind: 'ended', ended } });
 }

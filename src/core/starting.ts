@@ -41,7 +41,8 @@ const REPORT_EVERY: Millis = 60_000;
 type EventOf<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
 
 /** Begins a run: of a pending service, or at the end of a pause. */
-export function startRun(plan: ServicePlan, service: Service, { now, seed }: StepContext): ServiceStep {
+export function startRun(plan: ServicePlan, service: Service, context: StepContext): ServiceStep {
+  const { now, seed } = context;
   const run = service.run + 1;
   const known = service.schedule;
   const schedule = plan.schedule === null || known === null ? known : armInterval(plan.schedule, known, run, now, seed);
@@ -55,6 +56,10 @@ export function startRun(plan: ServicePlan, service: Service, { now, seed }: Ste
     reportAt: now + (REPORTS[0] ?? REPORT_EVERY),
     probing: NO_PROBING,
   };
+  if (plan.gpus?.missing !== undefined) {
+    const failure: StartFailure = { kind: 'no-gpu', why: plan.gpus.missing };
+    return endUnspawned(plan, begun, now, { kind: 'not-started', failure, code: EXIT_CODE.config }, context);
+  }
   if (plan.gpus === null || plan.gpus.devices.length === 0) return startProgram(plan, begun, state, now);
   const waiting: StartingState = { ...state, prelude: { id: 'memory', wait: beginMemoryWait(now) } };
   return { service: { ...begun, state: waiting }, effects: [{ type: 'read-gpus' }], notices: [] };

@@ -44,6 +44,8 @@ export function renderStartFailure(failure: StartFailure): string {
   switch (failure.kind) {
     case 'spawn':
       return failure.message;
+    case 'no-gpu':
+      return `${failure.why}; start the container with that GPU, or set \`optional: true\` in \`gpus\``;
     case 'hook-failed':
       return `before_start failed: ${failure.detail}`;
     case 'hook-late':

@@ -11,6 +11,7 @@ import {
 } from './gpu-inventory.ts';
 import type { GpuDevice, Plan, ServicePlan } from './plan.ts';
 import type { Path, Problems } from './problems.ts';
+import { startingServices } from './starts.ts';
 
 /** The request of one service, or of one replica. */
 export interface GpuRequest {
@@ -57,19 +58,18 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
   const visible = visibleGpus(inventory, context.environment);
   const held = new Map((context.before?.services ?? []).map(({ name, gpus }) => [name, gpus?.devices ?? []]));
   const absence = explainAbsence(inventory, visible.length, context.environment);
+  const starting = startingServices(plan.services);
+  const supply: Supply = { visible, order: visible, held, absence };
+  const first = assignDevices(
+    requests.filter(({ name }) => starting.has(name)),
+    supply,
+    problems,
+  );
+  const others = requests.filter(({ name }) => !starting.has(name));
   const modes = new Map(plan.services.map(({ name, start }) => [name, start]));
-  const isAuto = ({ name }: GpuRequest) => modes.get(name) === 'auto';
-  const first = assignDevices(requests.filter(isAuto), { visible, order: visible, held, absence }, problems);
-  // A GPU that is missing is no reason not to start: these services may never run here.
-  const others = requests
-    .filter((request) => !isAuto(request))
-    .map((one): GpuRequest => ({ ...one, request: { ...one.request, optional: true } }));
-  const quiet: Pick<Problems, 'error' | 'warn'> = {
-    error: problems.error,
-    warn: (path, ...more) => (modes.get(`${path[1]}`) === 'profile-off' ? undefined : problems.warn(path, ...more)),
-  };
-  const rest = assignDevices(others, { visible, order: freeFirst(visible, first), held, absence }, quiet);
-  const given = new Map([...first, ...rest]);
+  const isOff = ({ name }: Pick<GpuRequest, 'name'>) => modes.get(name) === 'profile-off';
+  const rest = assignLater(others, { ...supply, order: freeFirst(visible, first) }, problems, isOff);
+  const given = new Map([...first, ...rest.given]);
   const vendor = inventory.vendor ?? 'nvidia';
   const services = plan.services.map((service): ServicePlan => {
     const devices = given.get(service.name);
@@ -81,14 +81,45 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
     // The variables of `own` are `above` all sources of the recipe: they win when the environment is made again at a start.
     const { envRecipe } = service;
     const recipe = envRecipe === undefined ? {} : { envRecipe: { ...envRecipe, above: Object.keys(own) } };
-    return { ...service, env, ...recipe, gpus: { vendor, devices, shared, minFree, freeTimeout, onLost } };
+    const why = rest.missing.get(service.name);
+    const gpus = { vendor, devices, shared, minFree, freeTimeout, onLost, ...(why !== undefined && { missing: why }) };
+    return { ...service, env, ...recipe, gpus };
   });
   return { ...plan, services };
 }
 
 /**
+ * Assigns devices to services that are started by hand. If they find too few together, one gets the devices that it would have alone: the
+ * services are alternatives, or are started while the other services are stopped. Devices that are missing are no error, because these
+ * services may never run here: their start fails (`missing`), and a warning says so unless the profile of the service is off.
+ */
+function assignLater(
+  requests: readonly GpuRequest[],
+  supply: Supply,
+  problems: Problems,
+  isOff: (service: Pick<GpuRequest, 'name'>) => boolean,
+): { readonly given: ReadonlyMap<string, readonly GpuDevice[]>; readonly missing: ReadonlyMap<string, string> } {
+  const missing = new Map<string, string>();
+  const warn: Problems['warn'] = (path, ...more) => {
+    if (!requests.some((one) => one.path === path && isOff(one))) problems.warn(path, ...more);
+  };
+  const together = assignDevices(requests, supply, { error: () => undefined, warn });
+  const given = new Map(together);
+  for (const one of requests) {
+    if (together.has(one.name)) continue;
+    const error: Problems['error'] = (path, code, message, how) => {
+      missing.set(one.name, message);
+      warn(path, code, `${message}: it cannot be started`, how);
+    };
+    const alone = assignDevices([one], supply, { error, warn });
+    given.set(one.name, alone.get(one.name) ?? []);
+  }
+  return { given, missing };
+}
+
+/**
  * Puts the devices that are not in `taken` first. Services that are started by hand and need a number of devices get these, and if they
- * are not enough also devices of other services: they are alternatives, or are started while the other services are stopped.
+ * are not enough also devices of other services.
  */
 function freeFirst(
   visible: readonly VisibleGpu[],

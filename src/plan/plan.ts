@@ -143,8 +143,10 @@ export interface GpuDevice {
 
 export interface GpuPlan {
   readonly vendor: 'nvidia' | 'amd';
-  /** In the order that the program sees. Empty: it runs without a GPU (`optional`, or a count of 0). */
+  /** In the order that the program sees. Empty: it runs without a GPU (`optional`, or a count of 0), or not at all (`missing`). */
   readonly devices: readonly GpuDevice[];
+  /** Why a service that is started by hand does not get the devices that it requests, so that no start succeeds; absent: it gets them. */
+  readonly missing?: string;
   /** Other services may use the same devices. */
   readonly shared: boolean;
   /** Bytes that must be free on each device before a run; null: no minimum. */

@@ -1,6 +1,7 @@
 // Finds ports of services that other processes already listen on, before a start or a reload: a service may fail only after
 // half an hour, when its model is loaded.
 import type { Plan } from '../plan/plan.ts';
+import { startingServices } from '../plan/starts.ts';
 
 interface TakenPort {
   readonly service: string;
@@ -12,10 +13,11 @@ interface TakenPort {
 /** Describes the process that listens on a port of a service; null: none. */
 export type HolderFor = (port: number, service: string) => string | null;
 
-/** Ports that prevent a start: of services that start by themselves. Services with a restart policy are not checked: they try again. */
-export function findTakenPorts(plan: Plan, describePortHolder: HolderFor): TakenPort[] {
-  return plan.services.flatMap(({ name, enabled, start, restart, ports }) =>
-    !enabled || start !== 'auto' || restart.policy !== 'never' ? [] : findHeld(name, ports, describePortHolder),
+/** Ports that prevent a start: of services that start with the supervisor. Services with a restart policy are not checked: they try again. */
+export function findTakenPorts({ services }: Plan, describePortHolder: HolderFor): TakenPort[] {
+  const starting = startingServices(services);
+  return services.flatMap(({ name, restart, ports }) =>
+    !starting.has(name) || restart.policy !== 'never' ? [] : findHeld(name, ports, describePortHolder),
   );
 }
 
@@ -23,9 +25,14 @@ export function findTakenPorts(plan: Plan, describePortHolder: HolderFor): Taken
  * Ports that prevent a reload: a service that needs one would fail, and might end the container. `ours` are ports of our own
  * services, which may be in use until those have stopped: they are not checked.
  */
-export function findNewlyTaken(ours: ReadonlySet<number>, after: Plan, describePortHolder: HolderFor): TakenPort[] {
-  return after.services.flatMap(({ name, enabled, start, ports }) =>
-    enabled && start === 'auto'
+export function findNewlyTaken(
+  ours: ReadonlySet<number>,
+  { services }: Plan,
+  describePortHolder: HolderFor,
+): TakenPort[] {
+  const starting = startingServices(services);
+  return services.flatMap(({ name, ports }) =>
+    starting.has(name)
       ? findHeld(
           name,
           ports.filter((port) => !ours.has(port)),

@@ -2,6 +2,7 @@
 // a warning. Reports what it finds and returns exit codes; ends nothing.
 import { describePortHolder } from '../linux/listeners.ts';
 import type { Plan } from '../plan/plan.ts';
+import { startingServices } from '../plan/starts.ts';
 import type { Clock } from '../ports.ts';
 import { printable } from '../text.ts';
 import type { Announce } from './announcer.ts';
@@ -24,7 +25,7 @@ export function checkPorts({ err }: UpRequest, plan: Plan): number | null {
 }
 
 /**
- * Checks the GPUs of services. Reports why they prevent the start, or that a stop signal has arrived during the check, and
+ * Checks the GPUs of services that start with the supervisor; the others are checked when they start. Reports why they prevent the start, or that a stop signal has arrived during the check, and
  * returns the exit code; null: the start continues.
  */
 export async function checkGpus(
@@ -32,11 +33,14 @@ export async function checkGpus(
   { request: { err }, link: { signals }, gpus }: Parts,
 ): Promise<number | null> {
   if (plan.services.every((service) => service.gpus === null || service.gpus.devices.length === 0)) return null;
-  const { refuseGpus } = await import('../check/gpus.ts');
+  const starting = startingServices(plan.services);
+  const { gpuServices, refuseGpus } = await import('../check/gpus.ts');
+  const services = gpuServices(plan).filter(({ name }) => starting.has(name));
+  if (services.length === 0) return null;
   // The driver may be slow, and a stop signal must not wait for it.
   const stop = new AbortController();
   signals.listen((signal) => (plan.stopSignals.includes(signal) ? stop.abort() : undefined));
-  const refusal = await refuseGpus(plan, await gpus.reader(), stop.signal);
+  const refusal = await refuseGpus(services, await gpus.reader(), stop.signal);
   // A signal that arrives before the engine listens must not be lost.
   signals.pause();
   if (stop.signal.aborted) {
@@ -63,8 +67,9 @@ export async function writePidFile({ pidFile: path, err, handover }: UpRequest):
 
 /** Reports missing programs of services that wait for others. Searches in slices, so that other events are not delayed. */
 export async function warnOfMissingPrograms(plan: Plan, clock: Clock, announce: Announce): Promise<void> {
-  const isDependent = ({ enabled, edges, stageEdges }: Plan['services'][number]) =>
-    enabled && edges.length + stageEdges.length > 0;
+  const starting = startingServices(plan.services);
+  const isDependent = ({ name, edges, stageEdges }: Plan['services'][number]) =>
+    starting.has(name) && edges.length + stageEdges.length > 0;
   if (!plan.services.some(isDependent)) return;
   const { findMissingPrograms } = await import('../check/programs.ts');
   let began = clock.now();

@@ -105,6 +105,17 @@ describe('the diagram of machine.ts', () => {
     }
   });
 
+  test('has what happens to a service whose GPUs are not there', () => {
+    const lacking = {
+      gpus: gpus({ devices: [], missing: 'a requests a GPU' }),
+      start: 'manual',
+      essential: false,
+    } as const;
+    for (const one of [service('a', lacking), task('a', { ...lacking, schedule: every(60_000) })])
+      new Simulator(plan([service('other'), one])).begin().until(100).operate('start', 'a').pass(100);
+    expect([...log.seen].filter((one) => !readDiagram().has(one))).toEqual([]);
+  });
+
   test('has what continuous probes and a new service that is not enabled do', () => {
     const changing = { probe: ({ attempt }: { attempt: number }) => ({ ok: attempt % 3 !== 0 }) };
     const probed = service('a', { ready: [probe({ continuous: true, interval: 100 })] });

@@ -91,6 +91,39 @@ test('a driver that does not respond ends the start with 75, before any spawn', 
   expect(run.hasCalled('web')).toBe(false);
 });
 
+test('a driver that does not respond is no reason not to start what has no GPU; a service that is started by hand fails', async () => {
+  const services = {
+    web: played(),
+    hand: played({ gpus: 1, start: 'manual' }),
+    off: played({ gpus: 1, profiles: ['x'] }),
+  };
+  await using run = await up({ services }, machine(1, LOST));
+  await run.puppet('web');
+  const started = await run.command('start', '--wait', 'hand');
+  expect(started.code).toBe(1);
+  expect(started.stderr).toContain('hand is failed: lost its GPU: Failed to initialize NVML: Unknown Error');
+  await run.command('start', '--wait', 'off');
+  expect((await run.status()).services.map(({ name, state }) => `${name} ${state}`)).toEqual([
+    'web ready',
+    'hand failed',
+    'off failed',
+  ]);
+  run.signal('SIGTERM');
+  await run.ends(0);
+});
+
+test('with no GPU on the machine, a service that is started by hand is refused with the reason', async () => {
+  const services = { web: played(), hand: played({ gpus: 1, start: 'manual', restart: 'always' }) };
+  await using run = await up({ services }, machine(0));
+  await run.puppet('web');
+  await run.line(/warning: .*`hand` requests a GPU, but there is none: it cannot be started/);
+  const { code, stderr } = await run.command('start', '--wait', 'hand');
+  expect(code).toBe(1);
+  expect(stderr).toContain('could not be started: `hand` requests a GPU, but there is none');
+  expect(await run.service('hand')).toMatchObject({ state: 'failed', run: 1, restarts: 0 });
+  expect(run.hasCalled('hand')).toBe(false);
+});
+
 test('with `on_lost: restart` the start continues', async () => {
   await using run = await up({ services: { a: played({ gpus: { count: 1, on_lost: 'restart' } }) } }, machine(1, LOST));
   await run.puppet('a');

@@ -470,7 +470,8 @@ describe('services that are started by hand', () => {
 
   test('get what the others leave, or where that is not enough the same devices', () => {
     expect(idsOf(planOf(text, { gpus: nvidia(3) }))).toEqual({ auto: '0', hand: '1', off: '2' });
-    expect(idsOf(planOf(text, { gpus: nvidia(1) }))).toMatchObject({ auto: '0' });
+    expect(idsOf(planOf(text, { gpus: nvidia(2) }))).toEqual({ auto: '0', hand: '1', off: '0' });
+    expect(idsOf(planOf(text, { gpus: nvidia(1) }))).toEqual({ auto: '0', hand: '0', off: '0' });
     expect(messages(text, { gpus: nvidia(1) }).filter((message) => message.includes('auto'))).toEqual([]);
   });
 
@@ -484,7 +485,24 @@ describe('services that are started by hand', () => {
   test('are no error where there is no GPU, and a warning unless their profile is off', () => {
     const without = text.replace('auto: { command: run, gpus: 1 }', 'auto: { command: run }');
     expect(load(without, { gpus: nothing }).ok).toBe(true);
-    expect(messages(without, { gpus: nothing })).toHaveLength(1);
-    expect(messages(without, { gpus: nothing })[0]).toContain('hand');
+    expect(messages(without, { gpus: nothing })).toEqual([
+      expect.stringContaining('`hand` requests a GPU, but there is none: it cannot be started'),
+    ]);
+    expect(planOf(without, { gpus: nothing }).services.map(({ gpus }) => gpus?.missing)).toEqual([
+      undefined,
+      '`hand` requests a GPU, but there is none',
+      '`off` requests a GPU, but there is none',
+    ]);
+  });
+
+  test('may run with fewer if their request is optional, and must have all if a service that starts needs them', () => {
+    const optional = text.replaceAll('gpus: 1', 'gpus: { count: 2, optional: true }');
+    const found = planOf(optional, { gpus: nvidia(1) }).services.map(({ gpus }) => gpus?.missing);
+    expect(found).toEqual([undefined, undefined, undefined]);
+    const needed = `services:
+  hand: { command: run, gpus: 1, start: manual }
+  auto: { command: run, depends_on: [hand] }
+`;
+    expect(load(needed, { gpus: nothing }).ok).toBe(false);
   });
 });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'bun:test';
 import { takeSnapshot } from '../../../src/core/snapshot.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
-import { every, on, plan, restart, service, stages, task, withCode } from '../../helpers/plans.ts';
+import { every, gpus, on, plan, restart, service, stages, task, withCode } from '../../helpers/plans.ts';
 import { type Simulator, simulate } from '../../helpers/simulator.ts';
 
 const manual = (name: string, given: Parameters<typeof service>[1] = {}) =>
@@ -75,6 +75,35 @@ describe('a service that is started by hand', () => {
     expect(run.state('debug')).toBe('backoff');
     run.operate('stop', 'debug').pass(100);
     expect(run.state('debug')).toBe('idle');
+  });
+});
+
+describe('a service that is started by hand, and its GPU', () => {
+  const always = restart('always');
+
+  test('is not there: its start fails at once with the reason, is not repeated, and ends nothing else', () => {
+    const missing = gpus({ devices: [], missing: '`debug` requests a GPU, but there is none' });
+    const run = begin(service('a'), manual('debug', { gpus: missing, restart: always }));
+    run.operate('start', 'debug').pass(60_000);
+    expect([run.state('debug'), run.service('debug').run, run.code]).toEqual(['failed', 1, null]);
+    expect(run.deeds('debug')).toEqual([]);
+    expect(run.said('failed').join()).toMatch(/^could not be started: `debug` requests a GPU, but there is none; /);
+  });
+
+  test('has a driver that does not respond: it fails, and the other services run on; one that starts by itself ends all', () => {
+    const memory = () => ({ kind: 'lost', why: 'no driver' }) as const;
+    const behaviours = { debug: { memory } };
+    const run = simulate(plan([service('a'), manual('debug', { gpus: gpus(), restart: always })]), behaviours);
+    run.until(100).operate('start', 'debug').pass(60_000);
+    expect([run.state('debug'), run.state('a'), run.code]).toEqual(['failed', 'ready', null]);
+    const auto = service('debug', { gpus: gpus(), restart: always, essential: false });
+    expect(simulate(plan([service('a'), auto]), behaviours).until(60_000).code).toBe(75);
+  });
+
+  test('has a driver that does not respond, and a service that starts needs it: the container ends with 75', () => {
+    const services = [manual('store', { gpus: gpus() }), service('api', { edges: [on('store')] })];
+    const run = simulate(plan(services), { store: { memory: () => ({ kind: 'lost', why: 'no driver' }) } });
+    expect(run.until(60_000).code).toBe(75);
   });
 });
 
