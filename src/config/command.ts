@@ -69,6 +69,27 @@ export function hiddenProgram(line: string): string | null {
   return isSimple(command) ? (/^\S+/.exec(command)?.[0] ?? null) : null;
 }
 
+/** What a command line does that its author rarely means. */
+interface Doubts {
+  /** The shell starts the program in the background and exits. */
+  readonly endsInBackground: boolean;
+  /** A word of bash that dash, the `sh` of Debian and Ubuntu, does not know; null: none. */
+  readonly bashWord: 'source' | '[[' | null;
+  /** The exit code is that of `tee`. */
+  readonly endsInTee: boolean;
+}
+
+export function doubtsOf(line: string): Doubts {
+  const bare = withoutQuotes(line.trim());
+  return {
+    endsInBackground: /[^&]&$/.test(bare),
+    bashWord:
+      (/(?:^|[;&|\n({!]|\b(?:if|then|do|else|while|until))\s*(source|\[\[)\s/.exec(bare)?.[1] as Doubts['bashWord']) ??
+      null,
+    endsInTee: /(?<!\|)\|&?\s*tee\b[^|;&\n]*$/.test(bare) && !/\bpipefail\b/.test(bare),
+  };
+}
+
 /** A command. The shell, not svc-super, expands variables in the text form. */
 export function command(): Shape<CommandValue> {
   const wanted = 'a command line, or a list of a program and its arguments';

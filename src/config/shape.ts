@@ -121,9 +121,17 @@ export function whole(label: string, least: number, most: number): Shape<number>
     () => orInterpolated({ type: 'integer', minimum: least, maximum: most }),
     ({ value }) =>
       typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most ? value : undefined,
-    (given, node) =>
-      typeof node.value === 'string' && /^-?\d+$/.test(given) ? `write \`${given}\` without quotes` : undefined,
+    (given, node) => (typeof node.value === 'string' ? adviseNumber(given) : undefined),
   );
+}
+
+function adviseNumber(given: string): string | undefined {
+  if (/^-?\d+$/.test(given)) return `write \`${given}\` without quotes`;
+  const variable = /^\$(\w+)$/.exec(given)?.[1];
+  if (variable !== undefined) return `write \`\${${variable}}\``;
+  // The ports of Compose: `8000:8000`, `127.0.0.1:80:8000/tcp`.
+  const inside = /^(?:[\w.]+:)?\d+:(\d+)(?:\/\w+)?$/.exec(given)?.[1];
+  return inside === undefined ? undefined : `write \`${inside}\`: \`docker run -p ${given}\` publishes it`;
 }
 
 /** Any number from `least` to `most`. */

@@ -1,6 +1,6 @@
 // Turns a Config into a Plan: users resolved, environments merged, edges computed, all defaults filled in. Finds every error
 // for which `up` refuses to start. Reads files and environment only through its arguments; starts nothing.
-import { hiddenProgram, toArgv } from '../config/command.ts';
+import { toArgv } from '../config/command.ts';
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../config/diagnostic.ts';
 import type { FileReader } from '../config/file.ts';
@@ -9,6 +9,7 @@ import type { Scale, ScaledTo } from '../config/replicas.ts';
 import type { SupervisorValues } from '../config/supervisor-values.ts';
 import { basename, dirname, resolve } from '../paths.ts';
 import { toControlPlan } from './control.ts';
+import { reportDoubtful } from './doubtful.ts';
 import { toEdges } from './edges.ts';
 import { type Environment, makeEnvironments } from './environment.ts';
 import type { Inventory } from './gpu-inventory.ts';
@@ -150,6 +151,7 @@ function expand(config: Config, context: PlanContext, problems: Problems): Plan 
   const late = environments.late();
   reportSharedPorts(config, modes, problems);
   reportSharedFiles(services, problems);
+  reportDoubtful(config, problems);
   return {
     name: nameOf(config),
     file: config.source.file,
@@ -202,7 +204,6 @@ function toServicePlan(
   const { name, key, restart, stop } = service;
   // A missing command has been reported, and the plan is then not used.
   const argv = toArgv(service.command ?? ['']);
-  reportDoubtful(service, problems);
   reportTooLong(key, argv, env, problems);
   return {
     name,
@@ -280,38 +281,6 @@ function portPath(config: Config, service: ServiceConfig, port: number): (string
   const path = ['services', service.name];
   const list = [...path, 'ports'];
   return isWritten(config, list) ? [...list, service.ports.indexOf(port)] : [...path, 'port'];
-}
-
-const SHELL_WORDS: ReadonlySet<string> = new Set(['&&', '||', '|', ';', '&', '>', '>>', '<', '2>&1']);
-
-function reportDoubtful(service: ServiceConfig, problems: Problems): void {
-  const { name, key, command } = service;
-  const path = ['services', name, 'command'];
-  if (typeof command === 'string') {
-    if (/[^&]&\s*$/.test(command)) {
-      const message = `\`${key}\` ends with \`&\`: the shell starts the program in the background and exits at once`;
-      problems.warn(path, 'background-command', message, { suggestion: 'remove the `&`' });
-    }
-    reportHiddenProgram(service, command, problems);
-    return;
-  }
-  const found = command?.find((argument) => SHELL_WORDS.has(argument));
-  if (found === undefined) return;
-  const message = `a list is executed without a shell: \`${found}\` is passed to \`${command?.[0]}\` as an argument`;
-  problems.warn(path, 'shell-word', message, { key: true, suggestion: 'write the command as one text' });
-}
-
-/**
- * Warns if a shell runs between the supervisor and the program. Not with `stop.to: group`, which signals the program too,
- * nor with `stop.command`, nor for a task, which is rarely stopped.
- */
-function reportHiddenProgram({ name, key, type, stop }: ServiceConfig, command: string, problems: Problems): void {
-  if (type === 'task' || stop.to === 'group' || stop.command !== null) return;
-  const program = hiddenProgram(command);
-  if (program === null) return;
-  const message = `the stop signal of \`${key}\` reaches the shell instead of \`${program}\`, which runs as its child`;
-  const suggestion = `write \`exec ${program} …\`: the program then replaces the shell`;
-  problems.warn(['services', name, 'command'], 'hidden-program', message, { suggestion });
 }
 
 // MAX_ARG_STRLEN of the kernel, including the NUL; execve(2) fails with E2BIG for a longer string.
