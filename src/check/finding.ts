@@ -2,7 +2,7 @@
 
 /** The result of one check. */
 export interface PreflightFinding {
-  /** The name of the service; null: the finding is about the whole machine. */
+  /** The name of the service, without a number if it is true of all its replicas; null: the finding is about the whole machine. */
   readonly service: string | null;
   readonly check:
     | 'file'

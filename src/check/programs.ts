@@ -5,6 +5,7 @@ import { executedProgram, whyNoShell } from '../linux/launch.ts';
 import type { Plan, Probe, ServicePlan } from '../plan/plan.ts';
 import { startingServices } from '../plan/starts.ts';
 import type { PreflightFinding } from './finding.ts';
+import { mergeReplicas } from './replicas.ts';
 
 /** A command of a service. */
 interface CommandToCheck {
@@ -102,29 +103,37 @@ export function checkCommand({ service, field, argv, installer }: CommandToCheck
  */
 export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
   const isAfterTask = findAfterTasks(plan);
-  const starting = startingServices(plan.services);
   const known = new Map<string, PreflightFinding[]>();
-  for (const service of plan.services) {
-    // A service that starts at once reports the failure itself, and so does one that is started by hand.
-    if (!starting.has(service.name) || service.edges.length + service.stageEdges.length === 0) continue;
-    const { env, cwd, attributes } = service;
-    for (const one of commandsToStart(service, isAfterTask)) {
-      const key = JSON.stringify([
-        one.field,
-        one.installer,
-        executedProgram(one.argv),
-        one.argv[0],
-        env.PATH,
-        cwd,
-        attributes.user,
-      ]);
-      const found = known.get(key) ?? checkCommand(one);
-      known.set(key, found);
-      for (const { verdict, text } of found)
-        if (verdict === 'wrong') yield { service: service.name, text: `will fail to start: ${text}` };
+  for (const replicas of groupReplicas(plan)) {
+    const missing: Missing[] = [];
+    for (const service of replicas) {
+      for (const one of commandsToStart(service, isAfterTask)) {
+        for (const { verdict, text } of inspectOnce(one, known))
+          if (verdict === 'wrong') missing.push({ service: service.name, text: `will fail to start: ${text}` });
+      }
+      yield null;
     }
-    yield null;
+    if (missing.length > 0) yield* mergeReplicas(missing, plan);
   }
+}
+
+/**
+ * The services that wait for others, the replicas of each together. A service that starts at once reports the failure itself, and so does
+ * one that is started by hand.
+ */
+function groupReplicas({ services }: Plan): readonly (readonly ServicePlan[])[] {
+  const starting = startingServices(services);
+  const dependents = services.filter((one) => starting.has(one.name) && one.edges.length + one.stageEdges.length > 0);
+  return [...Map.groupBy(dependents, ({ name, replica }) => replica?.of ?? name).values()];
+}
+
+function inspectOnce(one: CommandToCheck, known: Map<string, PreflightFinding[]>): readonly PreflightFinding[] {
+  const { env, cwd, attributes } = one.service;
+  const program = executedProgram(one.argv);
+  const key = JSON.stringify([one.field, one.installer, program, one.argv[0], env.PATH, cwd, attributes.user]);
+  const found = known.get(key) ?? checkCommand(one);
+  known.set(key, found);
+  return found;
 }
 
 /** A program that is missing; `text` says what will happen. */

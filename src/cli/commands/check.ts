@@ -76,10 +76,13 @@ async function checkFile(
   const { checkConfiguration } = await import('../../check/static.ts');
   const input = { ...files, files: context.files, environment: context.environment };
   const { result, plan, inspected } = checkConfiguration(input, kind, () => context.gpus());
-  const findings = [
+  const each = [
     ...(plan?.lateFiles === undefined ? [] : (await import('../../check/late-files.ts')).findLateFiles(plan)),
     ...(inspected === null ? [] : await inspect(context, inspected, kind)),
   ];
+  const whole = plan ?? inspected;
+  const findings =
+    whole === null || each.length === 0 ? each : (await import('../../check/replicas.ts')).mergeReplicas(each, whole);
   const ok = result.ok && findings.every(({ verdict }) => verdict !== 'wrong');
   const resolved = isResolved === true && result.ok ? await renderResolved(context, files) : null;
   const { path } = files;
