@@ -4,6 +4,8 @@ import { expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { checkConfiguration } from '../src/check/static.ts';
+import { EXIT } from '../src/cli/command.ts';
+import { EXIT_CODE, exitCodeOfSignal } from '../src/linux/exit-codes.ts';
 import { memoryFiles, PATH } from './config/rig.ts';
 
 const ROOT = join(import.meta.dir, '..');
@@ -86,4 +88,29 @@ test('every file and folder of the repository that a document names exists', () 
   expect(named.length).toBeGreaterThan(50);
   const missing = named.filter(({ path }) => !/NAME|^fuzz.findings/.test(path) && !existsSync(join(ROOT, path)));
   expect(missing).toEqual([]);
+});
+
+/** The numbers in the first column of the table below the heading "Exit codes". */
+function exitCodes(document: string): readonly number[] {
+  const [, section = ''] = /^## Exit codes\n([\s\S]*?)^## /m.exec(readFileSync(join(ROOT, document), 'utf8')) ?? [];
+  return [...section.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, codes = '']) => codes.split(', ').map(Number));
+}
+
+test('both tables of exit codes have each code of svc-super, and no other', () => {
+  const own: readonly number[] = Object.values(EXIT_CODE);
+  const known = new Set([...own, ...Object.values(EXIT), exitCodeOfSignal(9)]);
+  for (const document of ['README.md', 'docs/commands.md']) {
+    const codes = exitCodes(document);
+    expect([document, own.filter((code) => !codes.includes(code))]).toEqual([document, []]);
+    expect([document, codes.filter((code) => !known.has(code))]).toEqual([document, []]);
+  }
+});
+
+test('the exit codes of the native program are those of the supervisor', () => {
+  const files = [...new Bun.Glob('native/*.{c,h}').scanSync({ cwd: ROOT })];
+  const codes = files.flatMap((file) =>
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(/\bEXIT_[A-Z]+ = (\d+)/g)].map(([, code]) => Number(code)),
+  );
+  expect(codes.length).toBeGreaterThan(1);
+  expect(codes.filter((code) => !Object.values<number>(EXIT_CODE).includes(code))).toEqual([]);
 });

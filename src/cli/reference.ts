@@ -41,10 +41,12 @@ export const EXIT_CODES = `## Exit codes
 | 64 | the command line is invalid, or several supervisors respond and \`--socket\` selects none |
 | 69 | no supervisor responds; the searched places are printed. \`exec\`: the supervisor ended, and the command with it |
 | 70 | \`up\`: supervisors died again and again, and all services were stopped; otherwise a bug in svc-super |
-| 77 | the supervisor at \`--url\` refuses the token, or this client |
-| 78 | the configuration is invalid (\`up\`, \`check\`, \`reload\`), or \`/proc\` is not mounted |
-| 124 | \`wait\`: the timeout is over |
-| 127 | \`svc-super-supervisor\` is not in the folder of \`svc-super\`, or cannot be executed |
+| 75 | \`up\`: the GPU driver does not answer; a new container is needed |
+| 77 | the supervisor at \`--url\` refuses the token, or this client (\`health\`: 1) |
+| 78 | the configuration is invalid (\`up\`, \`check\`, \`reload\`, \`scale\`), GPUs are missing, \`/proc\` is not mounted, or Node is too old |
+| 124 | the timeout of \`wait\` or \`--wait\` is over; \`up\`: \`start_timeout\` or \`start_stall\` ran out |
+| 126 | \`exec\`, \`init\`: the command cannot be executed |
+| 127 | \`exec\`, \`init\`: there is no such command; or \`svc-super-supervisor\` is not in the folder of \`svc-super\`, or cannot be executed |
 
 \`exec\` and \`init\` exit with the code of the command they run, \`up\` with that of the container. The options of \`init\` are
 in [init.md](init.md).
