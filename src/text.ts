@@ -56,6 +56,11 @@ export function renderDuration(ms: number): string {
   return `${Math.floor(minutes / 1_440)}d${two(Math.floor(minutes / 60) % 24)}h`;
 }
 
+/** `1 replica`, `3 replicas`. */
+export function renderCount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** `812 KiB`, `1.4 GiB`. */
 export function renderSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

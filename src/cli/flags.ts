@@ -1,6 +1,6 @@
 // Flags that several commands have, and parsers of their values. Pure: the current time is an argument.
 import { parseDuration } from '../config/quantity.ts';
-import type { Command, Flag } from './command.ts';
+import type { Command, Flag, GivenFlags } from './command.ts';
 
 export const HELP_FLAG = { type: 'boolean', short: 'h', summary: 'show this help' } as const satisfies Flag;
 export const JSON_FLAG = { type: 'boolean', summary: 'print JSON instead of text' } as const satisfies Flag;
@@ -12,6 +12,13 @@ export const FILE_FLAG = {
   completes: 'files',
   summary:
     'the configuration (default: $SVC_SUPER_CONFIG, ./services.yaml, /etc/svc-super/services.yaml, /services.yaml); further ones are merged into the first; in the variable `:` separates them',
+} as const satisfies Flag;
+
+export const TIMEOUT_FLAG = {
+  type: 'string',
+  short: 't',
+  value: 'D',
+  summary: 'time limit of the wait (10s, 5m); after that, exit code 124',
 } as const satisfies Flag;
 
 export const PROFILE_FLAG = {
@@ -58,6 +65,13 @@ export function readDuration(value: string | boolean | undefined): number | null
   if (typeof value !== 'string') return null;
   const parsed = parseDuration(value);
   return parsed.ok ? parsed.value : parsed.suggestion;
+}
+
+/** The time limit of `--wait` in milliseconds; null: none; or what is wrong with `--timeout`. */
+export function readWaitLimit({ wait, timeout }: GivenFlags['values']): number | null | string {
+  if (timeout !== undefined && wait !== true) return '--timeout limits --wait: add --wait';
+  const limit = readDuration(timeout);
+  return typeof limit === 'string' ? `--timeout: ${limit}` : limit;
 }
 
 /**

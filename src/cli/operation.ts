@@ -3,15 +3,15 @@
 import type { StatusBody } from '../control/api.ts';
 import type { Operation } from '../core/event.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from './command.ts';
-import { JSON_FLAG } from './flags.ts';
+import { JSON_FLAG, readWaitLimit, TIMEOUT_FLAG } from './flags.ts';
 import { renderJson } from './json.ts';
 import { callSupervisor, reportNoSupervisor, reportRefusal } from './request.ts';
 import { reportUsage } from './usage.ts';
-import { awaitServices } from './waiting.ts';
+import { awaitServices, waitExitCode } from './waiting.ts';
 
 /** The command for an operation. */
 export function makeOperation(name: Operation, summary: string, example: string): Command {
-  const usage = `svc-super ${name} NAME... | --group GROUP | --all  [--wait] [--json]`;
+  const usage = `svc-super ${name} NAME... | --group GROUP | --all  [--wait [--timeout D]] [--json]`;
   const until = name === 'stop' ? 'until they have stopped' : 'until they are ready; exit code 1 if one fails';
   return {
     summary,
@@ -23,6 +23,7 @@ export function makeOperation(name: Operation, summary: string, example: string)
       group: { type: 'string', short: 'g', value: 'GROUP', completes: 'groups', summary: 'all members of that group' },
       all: { type: 'boolean', short: 'a', summary: 'all services' },
       wait: { type: 'boolean', short: 'w', summary: `wait ${until}` },
+      timeout: TIMEOUT_FLAG,
       json: JSON_FLAG,
     },
     run: (context, given) => runOperation(context, name, given, usage),
@@ -38,6 +39,8 @@ async function runOperation(
   if (positionals.length === 0 && values.group === undefined && values.all !== true) {
     return reportUsage(context, `${operation} needs service names, --group or --all`, usage);
   }
+  const limit = readWaitLimit(values);
+  if (typeof limit === 'string') return reportUsage(context, limit, usage);
   const body = {
     services: positionals,
     ...(typeof values.group === 'string' && { group: values.group }),
@@ -52,21 +55,29 @@ async function runOperation(
     return EXIT.ok;
   }
   const goal = operation === 'stop' ? 'stopped' : 'ready';
-  const outcome = await awaitServices(context, services, goal, null);
+  const outcome = await awaitServices(context, services, goal, limit);
   if (typeof outcome === 'number') return outcome;
   if (values.json === true) context.out(renderJson({ operation, services, ...outcome }));
   else if (outcome.result === 'reached') context.out(await describeReached(context, goal, services));
-  return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
+  return waitExitCode(outcome);
 }
 
-/** Lines such as `ready: web`, and `completed: migrate` for tasks, which are never ready. */
-async function describeReached(context: CommandContext, goal: string, services: readonly string[]): Promise<string> {
+/** Lines such as `ready: web`; `completed: migrate` for tasks, which are never ready; `not enabled: debug`. */
+export async function describeReached(
+  context: CommandContext,
+  goal: 'ready' | 'stopped',
+  services: readonly string[],
+): Promise<string> {
   const response = goal === 'ready' ? await callSupervisor(context, { path: '/v1/status' }) : null;
   const known = response?.ok && response.status === 200 ? (response.body as StatusBody).services : [];
-  const tasks = new Set(known.filter(({ type }) => type === 'task').map(({ name }) => name));
-  const lines = [
-    [goal, services.filter((name) => !tasks.has(name))] as const,
-    ['completed', services.filter((name) => tasks.has(name))] as const,
-  ];
-  return lines.map(([word, names]) => (names.length === 0 ? '' : `${word}: ${names.join(', ')}\n`)).join('');
+  const words = new Map(
+    known.map(({ name, type, state }) => [
+      name,
+      state === 'skipped' ? 'not enabled' : type === 'task' ? 'completed' : goal,
+    ]),
+  );
+  const lines = Map.groupBy(services, (name) => words.get(name) ?? goal);
+  return [goal, 'completed', 'not enabled']
+    .flatMap((word) => (lines.has(word) ? [`${word}: ${lines.get(word)?.join(', ')}\n`] : []))
+    .join('');
 }

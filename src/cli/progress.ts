@@ -1,19 +1,33 @@
 // The display of a wait: one line that is redrawn on a terminal, else one line for each change.
-import type { Awaited, Progress } from '../control/waiting.ts';
+import type { Awaited, FailedStart, Progress } from '../control/waiting.ts';
 import { printable, printableLine, renderDuration } from '../text.ts';
 import type { CommandContext } from './command.ts';
 
+type Context = Pick<CommandContext, 'terminal' | 'err'>;
+
 export class ProgressLine {
-  readonly #context: CommandContext;
+  readonly #context: Context;
+  readonly #failures = new FailureLines();
+  /** What ends the wait. */
+  readonly #end: string;
   #last = '';
   #drawn = false;
 
-  constructor(context: CommandContext) {
+  /** `hasTimeout`: the wait has a time limit. */
+  constructor(context: Context, { hasTimeout }: { readonly hasTimeout: boolean }) {
     this.#context = context;
+    this.#end = hasTimeout ? 'the time limit or Ctrl-C ends the wait' : 'Ctrl-C ends the wait, and --timeout limits it';
   }
 
   show(progress: Progress): void {
     const { terminal, err } = this.#context;
+    const isFirst = this.#failures.isEmpty;
+    // A supervisor of an earlier version reports none.
+    const failures = this.#failures.take(progress.failed_starts ?? []);
+    if (failures.length > 0) this.clear();
+    for (const failure of failures) err(`svc-super: ${failure}\n`);
+    if (isFirst && failures.length > 0 && progress.result === 'waiting')
+      err(`svc-super: still waiting: ${this.#end}; \`max\` of \`restart\` limits the number of starts\n`);
     if (progress.result !== 'waiting') {
       this.clear();
       return;
@@ -31,6 +45,28 @@ export class ProgressLine {
   clear(): void {
     if (this.#drawn) this.#context.err('\r\x1b[K');
     this.#drawn = false;
+  }
+}
+
+/** A duration, as `renderDuration` writes it. */
+const DURATION = /\b(?:\d+ ms|\d+\.\d s|\d+m\d\ds|\d+h\d\dm|\d+d\d\dh)\b/g;
+
+/** Failed starts as lines: each reason of a service once. Reasons that differ in durations only are the same. */
+export class FailureLines {
+  readonly #shown = new Set<string>();
+
+  get isEmpty(): boolean {
+    return this.#shown.size === 0;
+  }
+
+  /** The lines that were not returned before. */
+  take(failures: readonly FailedStart[]): readonly string[] {
+    return failures.flatMap(({ name, reason }) => {
+      const key = `${name} ${reason.replace(DURATION, '')}`;
+      if (this.#shown.has(key)) return [];
+      this.#shown.add(key);
+      return [printable(`${name} ${reason}`)];
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 // A change of the configuration, by `reload` or `scale`: the request, and the difference as text. The supervisor computes the
 // difference.
 import type { Change, ReloadAction, ScaleOutcome } from '../control/source.ts';
-import { printable } from '../text.ts';
+import { printable, renderCount } from '../text.ts';
 import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
 import { callSupervisor, reportNoSupervisor, reportRefusal } from './request.ts';
@@ -72,8 +72,10 @@ function shown(value: string | null): string {
 
 /** Whether the replica count set by `scale` still applies. */
 function renderOutcome({ name, replicas, file, kept }: ScaleOutcome): string {
-  if (kept) return `= ${name}: ${replicas} replicas, set by \`scale\`; the file has ${file}\n`;
+  const count = renderCount(replicas, 'replica');
+  if (kept) return `= ${name}: ${count}, set by \`scale\`; the file has ${file}\n`;
+  const apply = replicas === 1 ? 'applies' : 'apply';
   return file === null
-    ? `= ${name}: no longer in the file; the ${replicas} replicas set by \`scale\` no longer apply\n`
-    : `= ${name}: ${file} replicas, as the file has changed; the ${replicas} set by \`scale\` no longer apply\n`;
+    ? `= ${name}: no longer in the file; the ${count} set by \`scale\` no longer ${apply}\n`
+    : `= ${name}: ${renderCount(file, 'replica')}, as the file has changed; the ${replicas} set by \`scale\` no longer ${apply}\n`;
 }

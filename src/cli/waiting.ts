@@ -8,6 +8,11 @@ import { query, reportNoSupervisor, reportRefusal, streamFromSupervisor } from '
 /** How long after the timeout the client gives up if the supervisor has not reported it, milliseconds. */
 const TIMEOUT_SLACK = 1_000;
 
+/** `gone`: removed from the configuration, and stopped. */
+type Goal = 'ready' | 'stopped' | 'gone';
+
+const REACHED: Progress = { result: 'reached', waiting: [], failed: [], failed_starts: [] };
+
 /** Characters of names in one request: its head may have 16 KiB. */
 const NAMES_IN_A_REQUEST = 8_000;
 
@@ -18,7 +23,7 @@ const NAMES_IN_A_REQUEST = 8_000;
 export async function awaitServices(
   context: CommandContext,
   services: readonly string[],
-  goal: 'ready' | 'stopped',
+  goal: Goal,
   timeout: number | null,
 ): Promise<Progress | number> {
   const until = timeout === null ? null : context.wall() + timeout;
@@ -50,15 +55,16 @@ export function splitNames(names: readonly string[]): readonly (readonly string[
 async function awaitPart(
   context: CommandContext,
   services: readonly string[],
-  goal: 'ready' | 'stopped',
+  goal: Goal,
   timeout: number | null,
 ): Promise<Progress | number> {
-  const line = new ProgressLine(context);
+  const line = new ProgressLine(context, { hasTimeout: timeout !== null });
   const received: { last: Progress | null } = { last: null };
   const until = timeout === null ? null : context.wall() + timeout;
   const nextRequest = () => {
     const left = until === null ? undefined : Math.max(0, Math.round(until - context.wall()));
-    return { path: `/v1/wait${query({ service: services, for: goal, timeout: left })}` };
+    const state = goal === 'gone' ? 'stopped' : goal;
+    return { path: `/v1/wait${query({ service: services, for: state, timeout: left })}` };
   };
   const take = (value: unknown) => {
     received.last = value as Progress;
@@ -77,11 +83,13 @@ async function awaitPart(
     return EXIT.timeout;
   }
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
+  // A service that has been removed from the configuration is forgotten once it has stopped.
+  if (streamed.status === 404 && goal === 'gone') return REACHED;
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   const { last } = received;
   if (last === null || last.result === 'waiting') {
     // A supervisor ends after all services have stopped.
-    if (goal === 'stopped') return EXIT.ok;
+    if (goal !== 'ready') return EXIT.ok;
     context.err('svc-super: the supervisor has ended before the services were ready\n');
     return EXIT.failed;
   }
@@ -90,7 +98,13 @@ async function awaitPart(
   return last;
 }
 
+/** The exit code for the result of a wait. */
+export function waitExitCode({ result }: Progress): number {
+  if (result === 'timeout') return EXIT.timeout;
+  return result === 'reached' ? EXIT.ok : EXIT.failed;
+}
+
 /** `web is failed: exited with code 1`. */
 export function describeState({ name, state, reason }: Progress['failed'][number]): string {
-  return printable(`${name} is ${state}${reason === null ? '' : `: ${reason}`}`);
+  return printable(`${name} is ${state === 'backoff' ? 'in backoff' : state}${reason === null ? '' : `: ${reason}`}`);
 }

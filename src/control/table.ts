@@ -1,5 +1,5 @@
 // The status table and the line below it: aligned columns, formatted durations and sizes. Pure.
-import { printable, renderDuration, renderSize } from '../text.ts';
+import { printable, renderCount, renderDuration, renderSize } from '../text.ts';
 import type { StatusBody } from './api.ts';
 import { shownState } from './wire.ts';
 
@@ -60,7 +60,8 @@ export function renderRestarts({ restarts, last }: StatusBody['supervisor'], wal
 export function renderScale(scale: StatusBody['scale']): string {
   return Object.entries(scale)
     .map(
-      ([name, { replicas, file }]) => `${name} has ${replicas} replicas by \`svc-super scale\`; the file has ${file}\n`,
+      ([name, { replicas, file }]) =>
+        `${name} has ${renderCount(replicas, 'replica')} by \`svc-super scale\`; the file has ${file}\n`,
     )
     .join('');
 }

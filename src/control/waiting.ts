@@ -1,5 +1,6 @@
 // Waiting for services: which of them still do not satisfy a condition, and whether they can, as a function of a snapshot;
 // and the stream of progress lines.
+import type { Plan } from '../plan/plan.ts';
 import type { ApiSource } from './source.ts';
 import type { Lines } from './streams.ts';
 import type { WireService, WireSnapshot } from './wire.ts';
@@ -16,11 +17,19 @@ export interface Awaited {
   readonly last_line: string | null;
 }
 
+/** A run that failed during a wait, and that its restart policy repeats. */
+export interface FailedStart {
+  readonly name: string;
+  readonly reason: string;
+}
+
 /** A line of the stream. The last one has a `result`. */
 export interface Progress {
   readonly result: 'waiting' | 'reached' | 'failed' | 'timeout';
   readonly waiting: readonly Awaited[];
   readonly failed: readonly Awaited[];
+  /** The latest failed start of each service that is waited for, and of those that they depend on. */
+  readonly failed_starts: readonly FailedStart[];
 }
 
 /** What is waited for. `scope`: of all services, those count that do not wait to be started by hand. */
@@ -55,7 +64,7 @@ function evaluateProgress(
   snapshot: WireSnapshot,
   awaiting: Awaiting,
   lastLine: (name: string) => string | null,
-): Progress {
+): Omit<Progress, 'failed_starts'> {
   const asked = snapshot.services.filter(({ name }) => awaiting.names.includes(name));
   const of = (verdict: string) =>
     asked
@@ -71,6 +80,37 @@ function evaluateProgress(
   return { result: failed.length > 0 ? 'failed' : waiting.length === 0 ? 'reached' : 'waiting', waiting, failed };
 }
 
+/** The services, and all that they depend on. */
+function withDependencies(names: readonly string[], { services }: Pick<Plan, 'services'>): ReadonlySet<string> {
+  const plans = new Map(services.map((service) => [service.name, service]));
+  const found = new Set(names);
+  // The iteration of a Set includes elements that are added meanwhile.
+  for (const name of found) {
+    const { edges = [], stageEdges = [] } = plans.get(name) ?? {};
+    for (const { on } of [...edges, ...stageEdges]) found.add(on);
+  }
+  return found;
+}
+
+/** Collects failed starts. Between two progress lines a service may fail and start again. */
+class FailedStarts {
+  readonly #concerned: ReadonlySet<string>;
+  readonly #latest = new Map<string, string>();
+
+  constructor({ names, goal }: Awaiting, plan: Plan) {
+    this.#concerned = goal === 'ready' ? withDependencies(names, plan) : new Set();
+  }
+
+  take({ services }: WireSnapshot): void {
+    for (const { name, state, reason } of services)
+      if (state === 'backoff' && reason !== null && this.#concerned.has(name)) this.#latest.set(name, reason);
+  }
+
+  all(): readonly FailedStart[] {
+    return [...this.#latest].map(([name, reason]) => ({ name, reason }));
+  }
+}
+
 /** Interval of progress lines, milliseconds. */
 const REPORT_EVERY = 500;
 
@@ -84,6 +124,12 @@ export function waitFor(source: ApiSource, awaiting: Awaiting, timeout: number |
       for (const cancel of cancels.splice(0)) cancel();
     };
     const lastLine = (name: string) => source.logs.tail(name, 1)[0]?.text.slice(0, 200) ?? null;
+    const failures = new FailedStarts(awaiting, source.plan());
+    const evaluate = (): Progress => {
+      const snapshot = source.snapshot();
+      failures.take(snapshot);
+      return { ...evaluateProgress(snapshot, awaiting, lastLine), failed_starts: failures.all() };
+    };
     const send = (progress: Progress) => {
       // Progress lines are dropped while the reader is slow; the result is always sent.
       if (progress.result !== 'waiting' || outlet.queued === 0) outlet.write(`${JSON.stringify(progress)}\n`);
@@ -94,20 +140,21 @@ export function waitFor(source: ApiSource, awaiting: Awaiting, timeout: number |
     const check = () => {
       if (isOver) return;
       const snapshot = source.snapshot();
+      failures.take(snapshot);
       const decided = snapshot.services
         .filter(({ name }) => awaiting.names.includes(name))
         .map((service) => judgeWait(service, awaiting, snapshot.phase));
-      if (decided.includes('lost') || !decided.includes('waits')) send(evaluateProgress(snapshot, awaiting, lastLine));
+      if (decided.includes('lost') || !decided.includes('waits')) send(evaluate());
     };
     const report = () => {
       if (isOver) return;
-      send(evaluateProgress(source.snapshot(), awaiting, lastLine));
+      send(evaluate());
       if (!isOver) cancels[1] = source.after(REPORT_EVERY, report);
     };
     cancels.push(source.watch(check), () => undefined);
     if (timeout !== null) {
       const late = () => {
-        if (!isOver) send({ ...evaluateProgress(source.snapshot(), awaiting, lastLine), result: 'timeout' });
+        if (!isOver) send({ ...evaluate(), result: 'timeout' });
       };
       cancels.push(source.after(timeout, late));
     }

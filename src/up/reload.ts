@@ -12,7 +12,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts';
 import { readRunEnvironment } from '../plan/run-environment.ts';
 import type { Files } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
-import { printable } from '../text.ts';
+import { printable, renderCount } from '../text.ts';
 import { renderDoubt } from './configuration.ts';
 import { findNewlyTaken, type HolderFor } from './ports.ts';
 
@@ -102,10 +102,11 @@ function outcomesOf(before: Plan, after: Plan, scale: NewScale | null): readonly
 }
 
 function renderOutcome({ name, replicas, file, kept }: ScaleOutcome): string {
-  if (kept) return `${name} keeps ${replicas} replicas, set by \`svc-super scale\`; the file has ${file}`;
+  const count = renderCount(replicas, 'replica');
+  if (kept) return `${name} keeps ${count}, set by \`svc-super scale\`; the file has ${file}`;
   return file === null
-    ? `${name} is no longer in the file, and ${replicas} replicas, set by \`svc-super scale\`, no longer apply`
-    : `${name} has ${file} replicas, because the file has changed since \`svc-super scale\` set ${replicas}`;
+    ? `${name} is no longer in the file, and ${count}, set by \`svc-super scale\`, no longer ${replicas === 1 ? 'applies' : 'apply'}`
+    : `${name} has ${renderCount(file, 'replica')}, because the file has changed since \`svc-super scale\` set ${replicas}`;
 }
 
 const keyOf = ({ name, replica }: ServicePlan): string => replica?.of ?? name;

@@ -1,6 +1,6 @@
 // The line that shows what a wait waits for, and its requests. Pure.
 import { expect, test } from 'bun:test';
-import { renderProgress, renderWaiting } from '../../src/cli/progress.ts';
+import { FailureLines, ProgressLine, renderProgress, renderWaiting } from '../../src/cli/progress.ts';
 import { splitNames } from '../../src/cli/waiting.ts';
 
 const awaited = {
@@ -30,6 +30,41 @@ test('a line without a terminal names the first services and counts the others',
   const some = (count: number) => Array.from({ length: count }, (_, at) => ({ ...awaited, name: `w.${at}` }));
   expect(renderWaiting(some(2))).toBe('w.0 (starting), w.1 (starting)');
   expect(renderWaiting(some(500))).toMatch(/^w\.0 \(starting\), .*, w\.7 \(starting\), and 492 more$/);
+});
+
+test('a failed start is reported once for each reason, whatever its durations', () => {
+  const lines = new FailureLines();
+  const failed = (reason: string, name = 'a') => lines.take([{ name, reason }]);
+  expect(failed('exited with code 3 after 412 ms; starts again in 1.0 s')).toEqual([
+    'a exited with code 3 after 412 ms; starts again in 1.0 s',
+  ]);
+  expect(failed('exited with code 3 after 2m10s; starts again in 3h05m')).toEqual([]);
+  expect(failed('exited with code 4 after 412 ms; starts again in 1.0 s').length).toBe(1);
+  expect(failed('exited with code 3 after 412 ms; starts again in 1.0 s', 'b').length).toBe(1);
+  expect(failed('could not be started: \x1b[31m')).toEqual(['a could not be started: \\x1b[31m']);
+});
+
+test('after the first failed start a wait says once what ends it', () => {
+  const written: string[] = [];
+  const context = { terminal: { out: null, err: null }, err: (text: string) => void written.push(text) };
+  const line = new ProgressLine(context, { hasTimeout: false });
+  const waiting = [{ ...awaited, state: 'backoff' }];
+  const show = (...reasons: readonly string[]) =>
+    line.show({
+      result: 'waiting',
+      waiting,
+      failed: [],
+      failed_starts: reasons.map((reason) => ({ name: 'vllm', reason })),
+    });
+  show();
+  show('exited with code 3');
+  show('exited with code 4');
+  expect(written).toEqual([
+    'waiting for vllm (backoff)\n',
+    'svc-super: vllm exited with code 3\n',
+    'svc-super: still waiting: Ctrl-C ends the wait, and --timeout limits it; `max` of `restart` limits the number of starts\n',
+    'svc-super: vllm exited with code 4\n',
+  ]);
 });
 
 test('the names of a wait are split into requests whose heads the supervisor accepts', () => {

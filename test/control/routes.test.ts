@@ -263,7 +263,7 @@ describe('wait', () => {
     });
     source.services = [seen('a'), seen('b')];
     for (const watcher of source.watchers) watcher();
-    expect(outlet.lines.at(-1)).toEqual({ result: 'reached', waiting: [], failed: [] });
+    expect(outlet.lines.at(-1)).toEqual({ result: 'reached', waiting: [], failed: [], failed_starts: [] });
     expect([outlet.ended, source.watchers.size, source.timers.length]).toEqual([true, 0, 0]);
   });
 
@@ -280,6 +280,23 @@ describe('wait', () => {
     const source = new FakeSource([seen('a', { state: 'starting' })]);
     source.phase = 'stopping';
     expect(open(await request(source, 'GET', '/v1/wait')).outlet.lines).toMatchObject([{ result: 'failed' }]);
+  });
+
+  test('names failed starts, also of what it depends on, and also those between two lines', async () => {
+    const source = new FakeSource([seen('db', { state: 'starting' }), seen('api', { state: 'pending' }), seen('x')]);
+    const { outlet, stop } = open(await request(source, 'GET', '/v1/wait?service=api'));
+    expect(outlet.lines.at(-1)).toMatchObject({ result: 'waiting', failed_starts: [] });
+    const [db = seen('db'), api = seen('api')] = source.services;
+    const crashed = { state: 'backoff', reason: 'exited with code 3' } as const;
+    source.services = [{ ...db, ...crashed }, api, seen('x', crashed)];
+    for (const watcher of source.watchers) watcher();
+    source.services = [db, api];
+    source.tick();
+    expect(outlet.lines.at(-1)).toMatchObject({
+      result: 'waiting',
+      failed_starts: [{ name: 'db', reason: 'exited with code 3' }],
+    });
+    stop();
   });
 
   test('a service that must stop first is not ready yet', async () => {

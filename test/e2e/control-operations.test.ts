@@ -66,6 +66,21 @@ test('restart --wait exits with 1 if the next run fails, and reports why', async
   expect([code, stderr]).toEqual([1, expect.stringMatching(/a is failed: exited with code 3/)]);
 });
 
+test('restart --wait of a service that can never start says why, and ends at --timeout', async () => {
+  const restart = { policy: 'on-failure', backoff: { initial: '20ms', max: '20ms' } };
+  const services = { a: { command: ['/no/such/program'], restart, start: 'manual' }, b: played() };
+  await using run = await up({ services });
+  const { code, stderr } = await run.command('restart', 'a', '--wait', '--timeout', '500ms');
+  expect(code).toBe(124);
+  const failed = /^svc-super: a could not be started: cannot execute \/no\/such\/program: .*; starts again in /gm;
+  expect(stderr.match(failed)?.length).toBe(1);
+  expect(stderr).toContain('still waiting: the time limit or Ctrl-C ends the wait');
+  expect(await run.command('restart', 'a', '--timeout', '1s')).toMatchObject({
+    code: 64,
+    stderr: expect.stringMatching(/^svc-super: --timeout limits --wait: add --wait\n/),
+  });
+});
+
 test('a service that ignores its stop signal is killed by its own stop.timeout', async () => {
   await using run = await up({ services: { a: played({ stop: { timeout: '300ms' } }), b: played() } });
   const a = await run.puppet('a');

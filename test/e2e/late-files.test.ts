@@ -53,7 +53,7 @@ test('without a restart policy the container ends, and check shows once for all 
   expect(checked.code).toBe(0);
   expect(checked.stdout.match(/token does not exist yet/g)?.length).toBe(1);
   expect(checked.stdout).toMatch(
-    /web  .*\/token does not exist yet, and is read at each start: the task make, which runs/,
+    /web {2}.*\/token does not exist yet, and is read at each start: the task make, which runs/,
   );
   await run.ends(1);
 });

@@ -159,14 +159,16 @@ test('scale adds and removes replicas; the number survives the supervisor and a 
   expect(await run.command('scale', 'web=1', 'web=2')).toMatchObject({ code: 64, stdout: '' });
   // One that is refused leaves the others as they are.
   expect((await run.status()).scale).toEqual({ web: { replicas: 4, file: 2 } });
-  expect(await run.command('scale', 'web=1')).toMatchObject({ code: 0 });
+  const removed = await run.command('scale', 'web=1', '--wait');
+  expect(removed.stdout).toEndWith('applied; 2 unchanged\nstopped: web.1, web.2, web.3\n');
+  expect((await run.command('scale', 'web=1', '--wait')).stdout).toBe('nothing has changed\n');
   for (const index of [1, 2, 3]) await run.line(new RegExp(`web\\.${index} is not in the configuration any more`));
   await until('the process of web.3 to end', () => added.isGone);
   expect(await stateOf(run)).toEqual(['web.0 ready 1', 'other ready 2']);
 
   write(file(3, { env: { NEW: '1' } }));
   expect((await run.command('reload')).stdout).toContain(
-    '= web: 3 replicas, as the file has changed; the 1 set by `scale`',
+    '= web: 3 replicas, as the file has changed; the 1 set by `scale` no longer applies',
   );
   await run.puppet('web.2', 1);
   expect((await run.status()).scale).toEqual({});

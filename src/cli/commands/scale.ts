@@ -1,11 +1,14 @@
 // `scale`: requests another number of replicas of services while they run. Writes no file.
+import type { StatusBody } from '../../control/api.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
-import { JSON_FLAG } from '../flags.ts';
+import { JSON_FLAG, readWaitLimit, TIMEOUT_FLAG } from '../flags.ts';
+import { describeReached } from '../operation.ts';
 import { printChange, type ReloadBody, requestChange } from '../reloaded.ts';
+import { callSupervisor } from '../request.ts';
 import { reportUsage } from '../usage.ts';
-import { awaitServices } from '../waiting.ts';
+import { awaitServices, waitExitCode } from '../waiting.ts';
 
-const USAGE = 'svc-super scale NAME=N... [--dry-run] [--wait] [--json]';
+const USAGE = 'svc-super scale NAME=N... [--dry-run] [--wait [--timeout D]] [--json]';
 
 export default {
   summary: 'change the number of replicas of services, until their `replicas` in the file changes',
@@ -15,7 +18,12 @@ export default {
   completes: 'services',
   flags: {
     'dry-run': { type: 'boolean', short: 'n', summary: 'only show the difference' },
-    wait: { type: 'boolean', short: 'w', summary: 'wait until the new replicas are ready; exit code 1 if one fails' },
+    wait: {
+      type: 'boolean',
+      short: 'w',
+      summary: 'wait until the new replicas are ready and the removed ones have stopped; exit code 1 if one fails',
+    },
+    timeout: TIMEOUT_FLAG,
     json: JSON_FLAG,
   },
   run: scale,
@@ -39,25 +47,69 @@ async function scale(context: CommandContext, { values, positionals }: GivenFlag
       return reportUsage(context, `${name} has two numbers of replicas`, USAGE);
     wanted.push({ name, replicas: Number(found[2]) });
   }
+  const limit = readWaitLimit(values);
+  if (typeof limit === 'string') return reportUsage(context, limit, USAGE);
   const isDry = values['dry-run'] === true;
   // If one number is refused, none must be changed: of several, each is tried first.
   for (const one of wanted.length > 1 && !isDry ? wanted : []) {
     const outcome = await scaleOne(context, one, { isDry: true }, values);
     if (typeof outcome === 'number') return outcome;
   }
-  const added: string[] = [];
+  const replicas: ChangedReplicas = { added: [], removed: [] };
   for (const one of wanted) {
     const outcome = await scaleOne(context, one, { isDry }, values);
     if (typeof outcome === 'number') return outcome;
     printChange(context, outcome, values);
-    added.push(...outcome.added);
+    replicas.added.push(...outcome.added.filter((name) => !outcome.idle.includes(name)));
+    replicas.removed.push(...outcome.removed);
   }
-  if (values.wait !== true || isDry || added.length === 0) return EXIT.ok;
-  const progress = await awaitServices(context, added, 'ready', null);
-  if (typeof progress === 'number') return progress;
-  if (progress.result === 'reached' && values.json !== true) context.out(`ready: ${added.join(', ')}\n`);
-  return progress.result === 'reached' ? EXIT.ok : EXIT.failed;
+  return values.wait === true && !isDry ? awaitReplicas(context, replicas, limit, values) : EXIT.ok;
 }
+
+interface ChangedReplicas {
+  /** Those that start. */
+  readonly added: string[];
+  readonly removed: string[];
+}
+
+/** Waits until the new replicas are ready, then until the removed ones have stopped; prints what has become of them. */
+async function awaitReplicas(
+  context: CommandContext,
+  { added, removed }: ChangedReplicas,
+  limit: number | null,
+  { json }: GivenFlags['values'],
+): Promise<number> {
+  const until = limit === null ? null : context.wall() + limit;
+  if (added.length > 0) {
+    const progress = await awaitServices(context, added, 'ready', limit);
+    if (typeof progress === 'number') return progress;
+    if (progress.result !== 'reached') return waitExitCode(progress);
+    if (json !== true) context.out(await describeReached(context, 'ready', added));
+  }
+  for (let left = await stillThere(context, removed); left.length > 0; left = await stillThere(context, left)) {
+    const progress = await awaitServices(
+      context,
+      left,
+      'gone',
+      until === null ? null : Math.max(0, until - context.wall()),
+    );
+    if (typeof progress === 'number') return progress;
+    if (progress.result !== 'reached') return waitExitCode(progress);
+  }
+  if (removed.length > 0 && json !== true) context.out(`stopped: ${removed.join(', ')}\n`);
+  return EXIT.ok;
+}
+
+/** The services of a list that the supervisor still has and that have not stopped. */
+async function stillThere(context: CommandContext, names: readonly string[]): Promise<readonly string[]> {
+  const response = names.length === 0 ? null : await callSupervisor(context, { path: '/v1/status' });
+  const services = response?.ok && response.status === 200 ? (response.body as StatusBody).services : [];
+  const left = new Set(services.filter(({ state }) => !ENDED.has(state)).map(({ name }) => name));
+  return names.filter((name) => left.has(name));
+}
+
+/** States in which no process of a service is left. */
+const ENDED: ReadonlySet<string> = new Set(['stopped', 'completed', 'failed', 'skipped', 'idle']);
 
 /** Sends one request; returns the difference, or the exit code of a refusal, which is reported. */
 function scaleOne(

@@ -1,9 +1,9 @@
 // `wait`: waits until services are ready, or have stopped. Starts and stops nothing.
-import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
-import { JSON_FLAG, readDuration } from '../flags.ts';
+import type { Command, CommandContext, GivenFlags } from '../command.ts';
+import { JSON_FLAG, readDuration, TIMEOUT_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';
 import { reportUsage } from '../usage.ts';
-import { awaitServices } from '../waiting.ts';
+import { awaitServices, waitExitCode } from '../waiting.ts';
 
 const USAGE = 'svc-super wait [NAME...] [--for ready|stopped] [--timeout D] [--json]';
 
@@ -15,7 +15,7 @@ export default {
   completes: 'services',
   flags: {
     for: { type: 'string', value: 'STATE', completes: ['ready', 'stopped'], summary: 'ready (default) or stopped' },
-    timeout: { type: 'string', short: 't', value: 'D', summary: 'time limit (10s, 5m); after that, exit code 124' },
+    timeout: TIMEOUT_FLAG,
     json: JSON_FLAG,
   },
   run: wait,
@@ -29,6 +29,5 @@ async function wait(context: CommandContext, { values, positionals }: GivenFlags
   const outcome = await awaitServices(context, positionals, goal, timeout);
   if (typeof outcome === 'number') return outcome;
   if (values.json === true) context.out(renderJson(outcome));
-  if (outcome.result === 'timeout') return EXIT.timeout;
-  return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
+  return waitExitCode(outcome);
 }
