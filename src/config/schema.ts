@@ -67,7 +67,10 @@ export const STOP = {
     'where the signal goes: to the main process, or to its process group',
     'main',
   ),
-  command: field(command(), 'run instead of sending the signal'),
+  command: field(
+    command(),
+    'run instead of sending the signal, with its output in the log of the service; ended when the main process has exited',
+  ),
   leftover_timeout: field(
     duration(),
     'when the main process exits without a stop: time between SIGTERM and SIGKILL for its leftover processes',

@@ -8,7 +8,7 @@ import type { Exit, ProcessSpec } from '../plan/process.ts';
 import type { Children } from './children.ts';
 import { OutputPipe } from './pipe.ts';
 import type { Run, RunListener, RunRequest } from './run.ts';
-import type { Input } from './streams.ts';
+import type { Input, PipeEnd } from './streams.ts';
 
 /** The result of a command: its exit code, a description of its end, and the last line of its output. */
 interface ToolResult {
@@ -22,15 +22,24 @@ const OUTPUT_KEPT = 4_096;
 
 /**
  * Runs a command to its end; never rejects. An abort kills it and all its processes. Processes that outlive it are
- * killed too.
+ * killed too. `output`: pipes that the caller reads; null: only the last line is kept.
  */
-export async function runTool(children: Children, request: RunRequest, abort: AbortSignal): Promise<ToolResult> {
+export async function runTool(
+  children: Children,
+  request: RunRequest,
+  abort: AbortSignal,
+  output: readonly PipeEnd[] | null = null,
+): Promise<ToolResult> {
   if (abort.aborted) return { code: null, summary: 'aborted', lastLine: '' };
+  if (output !== null) {
+    const ended = await runToEnd(children, request, output, abort);
+    return { ...describeEnd(ended, request.spec), lastLine: '' };
+  }
   const pipe = new OutputPipe();
-  const output = collect(pipe);
+  const collected = collect(pipe);
   const ended = await runToEnd(children, request, [pipe, pipe], abort);
   await pipe.close();
-  return { ...describeEnd(ended, request.spec), lastLine: lastLineOf(await output) };
+  return { ...describeEnd(ended, request.spec), lastLine: lastLineOf(await collected) };
 }
 
 function describeEnd(
@@ -52,7 +61,7 @@ function codeOf(exit: Exit): number {
 function runToEnd(
   children: Children,
   request: RunRequest,
-  output: readonly OutputPipe[],
+  output: readonly PipeEnd[],
   abort: AbortSignal,
   input: Input | null = null,
 ): Promise<Exit | LaunchFailure> {

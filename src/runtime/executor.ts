@@ -307,7 +307,10 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     if (continues) this.#parts.processes.signal(handle, 'SIGCONT', to);
   }
 
-  /** Runs `stop.command`. Its success is not reported: the exit of the service is, or the deadline passes. */
+  /**
+   * Runs `stop.command`, with its output in the log of the service. Its success is not reported: the exit of the service is, or the
+   * deadline passes.
+   */
   #runStopCommand(plan: ServicePlan, run: number): void {
     const resources = this.#current(plan, run);
     if (resources === undefined || plan.stop.argv === null) return;
@@ -316,12 +319,17 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     const env = { MAINPID: String(resources.handle?.pid || '') };
     const { signal } = resources.abort;
     const request = requestOf(this.ofRun(plan), plan.stop.argv, run, env, 'stop');
-    void this.#parts.runTool(request, signal).then(({ code, summary, lastLine }) => {
+    const [stdout, stderr] = [this.#parts.makePipe(), this.#parts.makePipe()];
+    const style = { ...plan.log, drop: plan.log.drop.map(compilePattern) };
+    const watcher = { patterns: new Map(), matched: () => undefined, progressed: null };
+    const attached = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher, false);
+    void this.#parts.runTool(request, signal, [stdout, stderr]).then(({ code, summary }) => {
+      attached.drain();
+      attached.release();
       resources.isStopping = false;
       this.#parts.changed(plan.name);
       if (code === 0 || signal.aborted) return;
-      const detail = lastLine === '' ? summary : `${summary}: ${lastLine}`;
-      this.#send({ type: 'service', service: plan.name, run, event: { type: 'stop-command-failed', detail } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'stop-command-failed', detail: summary } });
     });
   }
 

@@ -77,7 +77,12 @@ export interface ExecutorParts<Handle extends RunHandle = RunHandle> {
   describePortHolder(port: number): string | null;
   /** Reads the env files and secrets of a service; `failure` says why one of them cannot be used, null: there is none. */
   readEnvironment(plan: ServicePlan): { readonly env: ServicePlan['env']; readonly failure: string | null };
-  runTool(request: RunRequest, abort: AbortSignal): Promise<{ code: number | null; summary: string; lastLine: string }>;
+  /** Runs a command of a service. `output`: pipes that the caller reads; absent: only the last line is kept. */
+  runTool(
+    request: RunRequest,
+    abort: AbortSignal,
+    output?: readonly Pipe[],
+  ): Promise<{ code: number | null; summary: string; lastLine: string }>;
   /** Reads the memory of these devices; never rejects. */
   readGpus(plan: GpuPlan, abort: AbortSignal): Promise<GpuReading>;
   /** The cause of an exit, such as a program that could not be executed (126, 127); null: no cause is found. */

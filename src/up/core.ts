@@ -123,7 +123,8 @@ function makeExecutor(
       const { env, failure } = readRunEnvironment(plan, request.files);
       return { env, failure: failure === null ? null : describeFailure(failure, tasksBefore(planNow(), plan.name)) };
     },
-    runTool: async (request, abort) => (await import('../pid1/tools.ts')).runTool(children, request, abort),
+    runTool: async (request, abort, output) =>
+      (await import('../pid1/tools.ts')).runTool(children, request, abort, output),
     readGpus: async (plan, abort) => (await gpus.reader())(plan, { holders: true }, abort),
     explainExit: (spec, exit) => {
       reportLimit(spec, exit);

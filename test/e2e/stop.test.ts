@@ -142,6 +142,20 @@ test('a stop command that hangs ends with the service', async () => {
   await run.ends(0);
 });
 
+test('the output of a stop command is in the log of the service, also of one that fails', async () => {
+  const told = { stop: { command: 'echo before; echo why >&2; exit 3', signal: 'INT' } };
+  await using run = await up({ services: { a: played(told) } });
+  const a = await run.puppet('a');
+  await a.trap('INT');
+  run.signal('SIGTERM');
+  await a.signalled('SIGINT');
+  await run.line(/^a +\| before$/m);
+  await run.line(/^a +\| why$/m);
+  await run.line(/a stop.command failed \(exit code 3\): sent SIGINT instead/);
+  await a.exit(0);
+  await run.ends(0);
+});
+
 test('a stop command that fails falls back to the signal', async () => {
   await using run = await up({ services: { a: played({ stop: { command: ['no-such-program'], signal: 'INT' } }) } });
   const a = await run.puppet('a');
