@@ -14,7 +14,7 @@ export interface Listen {
 const PORT = whole('a port', 1, 65535);
 const LISTEN_WANTED = 'an address and a port (`127.0.0.1:9100`), or a port of 127.0.0.1';
 
-/** `127.0.0.1:9100`, `[::1]:9100`, `localhost:9100`, `:9100` for every address, `9100` for the loopback. */
+/** `127.0.0.1:9100`, `[::1]:9100`, `localhost:9100`, `:9100` for every IPv4 address (`[::]:9100` for all), `9100` for the loopback. */
 export function listen(): Shape<Listen> {
   const written = refined(
     text({ wanted: LISTEN_WANTED, loose: true }),
@@ -58,7 +58,7 @@ function toIpv6(inner: string): string | null {
 
 /** Whether an address can be reached only from within this machine or container. */
 export function isLoopback(host: string): boolean {
-  return host === '::1' || /^127\./.test(host) || /^::ffff:7f/.test(host);
+  return host === '::1' || /^127\./.test(host) || /^::ffff:7f[\da-f]{2}:/.test(host);
 }
 
 export const TOKEN_FILE = {

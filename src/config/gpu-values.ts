@@ -74,7 +74,7 @@ export const GPUS = {
   min_free: field(size(), 'memory that must be free on each device before a run: `20GiB`', 'no minimum'),
   free_timeout: defaulted(
     duration(),
-    "how long a run waits until the previous run's memory is free; after that, the start fails",
+    'how long a run waits for `min_free` and for the memory of the previous run; after that the start fails (with `share` only for lack of `min_free`)',
     '60s',
   ),
   on_lost: defaulted(

@@ -2,7 +2,7 @@
 // port, because the service of a probe is not available here.
 import { command } from './command.ts';
 import { type Complete, complete, defaulted, field, type Given, isUnderstood, object, required } from './field.ts';
-import { host, httpUrl, notifyTarget, pattern, status, tcpTarget } from './probe-values.ts';
+import { host, httpUrl, notifyTarget, pattern, status, target, tcpTarget } from './probe-values.ts';
 import { INVALID, inFlow, mismatch, type Reading } from './reading.ts';
 import { anything, byKind, duration, flag, listOf, mapOf, refined, type Shape, text, whole, word } from './shape.ts';
 import type { MapNode, Node, Span } from './tree.ts';
@@ -23,7 +23,7 @@ export const HTTP = {
   scheme: defaulted(word('http', 'https'), '`http` or `https`', 'http'),
   host: defaulted(host(), 'a literal IP address; `localhost` means 127.0.0.1', '127.0.0.1'),
   port: field(port, 'the port to connect to', "the service's first port"),
-  path: defaulted(text({ wanted: 'a path beginning with `/`', pattern: /^\// }), 'path and query', '/'),
+  path: defaulted(target(), 'path and query', '/'),
   socket: field(
     text({ wanted: 'an absolute path', pattern: /^\// }),
     'absolute path of a unix socket to connect to',

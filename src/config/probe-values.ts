@@ -18,7 +18,7 @@ interface HttpUrl extends Endpoint {
 /** Inclusive. */
 type StatusRange = readonly [number, number];
 
-const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 const LOOPBACK = '127.0.0.1';
 
 /** A literal address without brackets; `localhost` becomes 127.0.0.1. */
@@ -37,7 +37,7 @@ export function httpUrl(): Shape<HttpUrl> {
   return refined(
     written,
     (value, node, name, reading): HttpUrl | Invalid => {
-      if (value.startsWith('/')) return { scheme: 'http', host: LOOPBACK, port: null, path: value };
+      if (value.startsWith('/')) return { scheme: 'http', host: LOOPBACK, port: null, path: toTarget(value) };
       const url = /^https?:\/\//i.test(value) ? parseUrl(value) : null;
       if (url === null) return mismatch(node, name, wanted, reading, meantUrl(value));
       if (url.username !== '' || url.password !== '') {
@@ -53,6 +53,17 @@ export function httpUrl(): Shape<HttpUrl> {
     },
     schema,
   );
+}
+
+/** A path and query of a request: in the map form of an `http` probe. */
+export function target(): Shape<string> {
+  return refined(text({ wanted: 'a path beginning with `/`', pattern: /^\// }), toTarget);
+}
+
+/** A path as a request carries it (RFC 9112, origin-form): encoded, without its fragment; a path that is encoded stays as it is. */
+function toTarget(path: string): string {
+  const url = parseUrl(`http://${LOOPBACK}${path}`);
+  return url === null ? path : url.pathname + url.search;
 }
 
 /** Suggests what a value that is neither a URL nor a path probably means. */

@@ -22,6 +22,7 @@ describe('control', () => {
     ['9100', '127.0.0.1'],
     ['"[::1]:9100"', '::1'],
     ['127.3.2.1:9100', '127.3.2.1'],
+    ['"[::ffff:127.0.0.1]:9100"', '::ffff:7f00:1'],
   ])('accepts %s', (listen, host) => {
     expect(control(`{listen: ${listen}}`)).toEqual({ ...LOCAL, host });
   });
@@ -32,6 +33,8 @@ describe('control', () => {
     ['10.0.0.5:9100', '10.0.0.5'],
     ['"[::]:9100"', '::'],
     ['"[2001:DB8:0::1]:9100"', '2001:db8::1'],
+    // 7.240.0.1: not of 127.0.0.0/8, whose first group is `7fxx`.
+    ['"[::ffff:7.240.0.1]:9100"', '::ffff:7f0:1'],
   ])('accepts %s only with a token', (listen, host) => {
     const given = listen.startsWith('"') ? listen : `"${listen}"`;
     expect(control(`{listen: ${given}, token: abc}`)).toEqual({ ...LOCAL, host, token: 'abc' });

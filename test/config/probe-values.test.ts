@@ -33,6 +33,7 @@ describe('a probe', () => {
     '{ http: "http://localhost/" }': HTTP,
     '{ http: "https://[::1]:444/x" }': { ...HTTP, scheme: 'https', host: '::1', port: 444, path: '/x' },
     '{ http: "https://10.0.0.1" }': { ...HTTP, scheme: 'https', host: '10.0.0.1', port: 443 },
+    '{ http: { port: 1, path: "/a b%20c" } }': { ...HTTP, port: 1, path: '/a%20b%20c' },
     '{ http: { port: 1, path: /h } }': { ...HTTP, port: 1, path: '/h' },
     '{ http: { url: "http://127.0.0.2:5/a", method: POST, body: "{}" } }': {
       ...HTTP,
@@ -119,6 +120,7 @@ describe('a probe', () => {
 
   test('uses the first port of its service', () => {
     expect(probeOf('{ http: /health }', 'port: 9000')).toMatchObject({ port: 9000, path: '/health' });
+    expect(probeOf('{ http: "/a b?q=ä#part" }', 'port: 1')).toMatchObject({ path: '/a%20b?q=%C3%A4' });
     expect(probeOf('{ http: {} }', 'ports: [9001, 9002]')).toMatchObject({ port: 9001, path: '/' });
     expect(probeOf('{ tcp: true }', 'port: 9000')).toMatchObject({ port: 9000 });
   });
