@@ -1,7 +1,7 @@
 // `check` of the configuration itself: reads it as `up` does. With `--static` and `--build`, an error about something that exists only
 // where the services run becomes a warning. Pure: files, variables and GPUs arrive as arguments.
 import type { Failure, Result } from '../config/diagnostic.ts';
-import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
+import { type LoadFailure, type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
 
 /** `start`: all that `up` needs; the others are the flags of `check`. */
@@ -14,7 +14,7 @@ export interface CheckedConfiguration {
   readonly result: Checked;
   /** The plan of a configuration without errors. */
   readonly plan: Plan | null;
-  /** The plan for `--build` and `--runtime` to inspect. With `--runtime` there is one even if GPUs are missing; null: other errors. */
+  /** The plan for `--build` and `--runtime` to inspect, even if variables, files or GPUs are missing; null: other errors. */
   readonly inspected: Plan | null;
 }
 
@@ -29,8 +29,13 @@ export function checkConfiguration(
   // A configuration that does not exist itself is an error in any case.
   const result = isElsewhere && input.files.stat(input.path) !== null ? downgradeErrors(loaded, kind) : loaded;
   const plan = loaded.ok ? loaded.value.plan : null;
-  const inspected = loaded.ok ? plan : kind === 'runtime' ? planWithoutGpus(loaded.error, input) : null;
-  return { result, plan, inspected };
+  return { result, plan, inspected: loaded.ok ? plan : planToInspect(loaded.error, input, kind, result.ok) };
+}
+
+/** What can be inspected in spite of the errors. `isEnough`: they are only warnings for this kind of check. */
+function planToInspect(failure: LoadFailure, input: LoadInput, kind: CheckKind, isEnough: boolean): Plan | null {
+  if (kind === 'runtime') return planWithoutGpus(failure, input);
+  return kind === 'build' && isEnough ? (failure.partial ?? null) : null;
 }
 
 /** Diagnostics about what an image lacks while it is built but has when it runs: variables may enable a service. */

@@ -20,7 +20,7 @@ export function toControlPlan(config: Config, files: FileReader, problems: Probl
   if (token === null && !isWritten(config, [...PATH, 'token'])) {
     const message = 'without a token the control API is read-only over TCP: it cannot start, stop or run anything';
     const suggestion =
-      "add `token: {file: PATH}` for the dashboard's buttons and for other clients; `svc-super` commands need no token";
+      "add `token: {file: PATH}` for the dashboard's buttons and for other clients; `svc-super` commands in this container need no token";
     problems.warn([...PATH, 'listen'], 'reads-only', message, { suggestion });
   }
   return {

@@ -62,8 +62,17 @@ export interface Planned {
   readonly sources: ReadonlyMap<string, string>;
 }
 
-/** Reads services.yaml and every file that it names, and makes the Plan. Returns all errors at once, in order. */
-export function loadPlan(input: LoadInput): Result<Planned, Failure> {
+/** All errors at once, in order. */
+export interface LoadFailure extends Failure {
+  /** The plan of those services whose programs are known in spite of the errors; absent: the files could not be read. */
+  readonly partial?: Plan;
+}
+
+/** Fields without which it is not known which program a service executes. */
+const OF_PROGRAM = ['command', 'type', 'cwd', 'user', 'venv', 'hooks', 'replicas'];
+
+/** Reads services.yaml and every file that it names, and makes the Plan. */
+export function loadPlan(input: LoadInput): Result<Planned, LoadFailure> {
   const { cwd } = input;
   const [path = '', ...more] = [input.path, ...(input.more ?? [])].map((one) =>
     cwd === undefined ? one : resolve(cwd, one),
@@ -82,8 +91,15 @@ export function loadPlan(input: LoadInput): Result<Planned, Failure> {
   )
     reportNothing(selected, problems);
   const diagnostics = [...draft.diagnostics, ...problems.all];
-  if (diagnostics.some(({ severity }) => severity === 'error')) return fail(diagnostics, sources);
+  if (diagnostics.some(({ severity }) => severity === 'error'))
+    return fail(diagnostics, sources, withoutBroken(selected, draft.config));
   return { ok: true, value: { plan: freeze(selected), warnings: sortDiagnostics(diagnostics), sources } };
+}
+
+function withoutBroken(plan: Plan, { services }: Config): Plan {
+  const broken = services.filter((service) => OF_PROGRAM.some((field) => service.broken.has(field)));
+  const names = new Set(broken.map(({ name }) => name));
+  return { ...plan, services: plan.services.filter(({ name }) => !names.has(name)) };
 }
 
 /** A new number applies to any file; one that was set before, only as long as the file has the number that it had then. */
@@ -124,8 +140,13 @@ function assignGpus(plan: Plan, config: Config, context: PlanContext, problems: 
   return withGpus(plan, config, context, problems);
 }
 
-function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>): Result<never, Failure> {
-  return { ok: false, error: { diagnostics: sortDiagnostics(diagnostics), sources } };
+function fail(
+  diagnostics: readonly Diagnostic[],
+  sources: ReadonlyMap<string, string>,
+  partial?: Plan,
+): Result<never, LoadFailure> {
+  const error = { diagnostics: sortDiagnostics(diagnostics), sources };
+  return { ok: false, error: partial === undefined ? error : { ...error, partial } };
 }
 
 function expand(config: Config, context: PlanContext, problems: Problems): Plan {

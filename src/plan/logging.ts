@@ -35,7 +35,10 @@ export function logFilesOf({ file, stderrFile }: LogPlan): readonly (readonly ['
   ];
 }
 
-/** Two writers of one file would mix partial lines, and rotate the file while the other writes to it. */
+/**
+ * Two writers of one file would mix partial lines, and rotate the file while the other writes to it. Services that do not start by
+ * themselves may share one: they are often alternatives.
+ */
 export function reportSharedFiles(services: readonly ServicePlan[], problems: Problems): void {
   const owners = new Map<string, ServicePlan>();
   for (const service of services) {

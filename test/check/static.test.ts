@@ -26,8 +26,10 @@ test('what comes at run time is missing: an error at a start, a warning for the 
   const fields = ['env: {A: "${A}"}', 'env_file: a.env'];
   const missing = (severity: string) => [`${severity} unset-variable`, `${severity} file-missing`];
   expect(check('start', ...fields)).toEqual({ found: missing('error'), ok: false, hasPlan: false, isInspected: false });
-  for (const kind of ['static', 'build'] as const)
-    expect(check(kind, ...fields)).toEqual({ found: missing('warning'), ok: true, hasPlan: false, isInspected: false });
+  const result = { found: missing('warning'), ok: true, hasPlan: false };
+  expect(check('static', ...fields)).toEqual({ ...result, isInspected: false });
+  expect(check('build', ...fields)).toEqual({ ...result, isInspected: true });
+  expect(check('build', ...fields, 'restrat: always').isInspected).toBe(false);
 });
 
 test('users and virtual environments of this machine are warnings for the file, and errors for the image', () => {
