@@ -83,7 +83,9 @@ const environment: Shape<ReadonlyMap<string, string>> = byKind<
   ReadonlyMap<string, string>
 >('a map of variables, or a list of `NAME=value`', {
   list: refined(
-    listOf(line('`NAME=value`', /^[A-Za-z_]\w*=/), { wanted: 'a list of `NAME=value`' }),
+    listOf(text({ wanted: '`NAME=value`', loose: true, raw: true, pattern: /^[A-Za-z_]\w*=/ }), {
+      wanted: 'a list of `NAME=value`',
+    }),
     (all) => new Map(all.map((one) => [one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)])),
   ),
   map: mapOf(

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // Recipes of HPC sites: every key, the forms in which times and sizes are written, what is wrong and what is unknown.
 import { describe, expect, test } from 'bun:test';
 import { hasRecipe, type Recipe, readRecipe, readRecipeIn } from '../../src/convert/recipe.ts';
@@ -63,11 +64,12 @@ describe('a recipe', () => {
   });
 
   test('takes lists of ports and of variables, as other tools write them', () => {
-    const { ports, environment } = good('ports: [8000, "9000:90"]\nenvironment: ["A=b=c", "D="]\n');
+    const { ports, environment } = good('ports: [8000, "9000:90"]\nenvironment: ["A=b=c", "D=", "E=${HOME}"]\n');
     expect(ports.map(({ port }) => port)).toEqual([8000, 90]);
     expect([...environment]).toEqual([
       ['A', 'b=c'],
       ['D', ''],
+      ['E', '${HOME}'],
     ]);
   });
 

@@ -13,15 +13,16 @@ export interface PortVariable {
 
 /** The variables that are the whole value of a port: `port: ${WEB_PORT:-8000}`. */
 export function portVariables({ references, services, assumed }: ExportSource): readonly PortVariable[] {
-  const byKey = new Map(services.map((service) => [service.key, service]));
+  const byKey = Map.groupBy(services, ({ key }) => key);
   const variables = new Map<string, PortVariable>();
   for (const { name, path, fallback } of references) {
     const [top, key = '', field] = path.map(String);
-    const service = byKey.get(key);
+    const copies = byKey.get(key) ?? [];
     const first = Number(fallback ?? assumed.get(name));
     const isPort = top === 'services' && (field === 'port' || field === 'ports');
-    if (!isPort || service === undefined || !Number.isInteger(first) || variables.has(name)) continue;
-    variables.set(name, { name, key, first, count: service.config.replicas ?? 1 });
+    // In `port: 80${N:-01}` the variable is not the port.
+    if (!isPort || !copies.some(({ config }) => config.ports.includes(first)) || variables.has(name)) continue;
+    variables.set(name, { name, key, first, count: copies[0]?.config.replicas ?? 1 });
   }
   return [...variables.values()];
 }
@@ -33,6 +34,7 @@ choose_port() {
   local port=\${!1:-$2} at
   if [[ -z \${!1:-} ]]; then
     for ((at = 0; at < $3; at++)); do
+      ((port + $3 <= 65536)) || { echo "no $3 free ports in a row from $2 on" >&2; exit 1; }
       if [[ $chosen == *" $((port + at)) "* ]] || (: <"/dev/tcp/127.0.0.1/$((port + at))") 2>/dev/null; then
         port=$((port + at + 1)) at=-1
       fi

@@ -1,5 +1,5 @@
 // What an image runs, from the output of `docker image inspect` (the OCI image configuration:
-// https://github.com/opencontainers/image-spec/blob/main/config.md), merged with a service as Compose merges it.
+// https://github.com/opencontainers/image-spec/blob/main/config.md), and which image a service has. Merges nothing.
 import { startOf, type Where } from '../findings.ts';
 import { entriesOf, itemsOf, readYaml, Section, textsOf } from '../yaml-source.ts';
 
@@ -102,7 +102,7 @@ export function findImage(
   if (image !== null) return images.find(({ names }) => names.includes(normalizeImage(image))) ?? null;
   if (!isBuilt) return null;
   const built = images.filter(({ names }) =>
-    names.some((name) => /[-_/]/.test(name) && name.split(':')[0]?.endsWith(service)),
+    names.some((name) => ['-', '_', '/'].some((mark) => name.split(':')[0]?.endsWith(`${mark}${service}`))),
   );
   return built.length === 1 ? (built[0] ?? null) : null;
 }

@@ -18,6 +18,7 @@ export class DockerRun {
     this.#read = read;
   }
 
+  /** A file beside the Compose file, such as an env file; null: it does not exist. */
   read(path: string): string | null {
     return this.#read(path);
   }

@@ -16,6 +16,8 @@ export type ComposeSplit =
 /** A line while it is split. */
 class Splitter {
   readonly words: string[] = [];
+  /** The beginning of a word that an operator has turned into a part of itself. */
+  dropped = '';
   #word = '';
   #has = false;
   #quote: '"' | "'" | null = null;
@@ -57,7 +59,10 @@ class Splitter {
       return 'next';
     } else if (/[;&|<>]/.test(one) && !this.isOpen) {
       // `2>` belongs to the operator.
-      if (one === '>' && /^\d/.test(this.#word)) this.#has = false;
+      if (one === '>' && /^\d/.test(this.#word)) {
+        this.dropped = this.#word;
+        this.#has = false;
+      }
       return 'stop';
     }
     this.add(one);
@@ -86,7 +91,7 @@ export function splitCompose(line: string): ComposeSplit {
       const taken = splitter.take(one);
       if (taken === null) return { ok: false, why: 'a `(` must follow a `$`, and not be inside another `$(`' };
       if (taken === 'stop') {
-        dropped = line.slice(at);
+        dropped = line.slice(at - splitter.dropped.length);
         break;
       }
     }

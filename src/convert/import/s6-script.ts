@@ -81,7 +81,7 @@ function chain(words: readonly string[]): S6Command | null {
   }
   const odd =
     /^(?:if|ifelse|foreground|background|backtick|pipeline|importas|export|define|redirfd|s6-\w+|envdir|emptyenv|unexport|exit)$/;
-  if (rest.length === 0 || odd.test(rest[0] ?? '')) return null;
+  if (rest.length === 0 || odd.test(rest[0]?.replace(/^.*\//, '') ?? '')) return null;
   return { command: rest.map(literal), user, cwd, env: {}, note: null };
 }
 

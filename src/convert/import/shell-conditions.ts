@@ -24,6 +24,6 @@ export function conditionOf(clause: CompoundList, text: string, known: Known): S
   if (name === '' || known.has(name) || !/^(?:true|yes|on|1)$/.test(wanted)) return null;
   return {
     enabled: `\${${name}:-${/^(?:true|yes|on|1)$/i.test(fallback) ? 'true' : 'false'}}`,
-    changed: `any of true, yes, on and 1 in ${name} enables it, and another word is an error`,
+    changed: `true, yes, on or 1 in ${name} enables it; false, no, off, 0 or nothing does not; any other word is an error`,
   };
 }

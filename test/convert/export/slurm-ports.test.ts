@@ -1,0 +1,36 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
+// The ports that the batch script chooses: which variables they are, and the function of bash that finds free ones, run by bash.
+import { afterAll, expect, test } from 'bun:test';
+import { CHOOSE_PORT, portVariables } from '../../../src/convert/export/slurm-ports.ts';
+import { readSource } from '../../../src/convert/export/source.ts';
+
+function variables(service: object): readonly string[] {
+  const source = readSource('services.yaml', JSON.stringify({ services: { a: { command: 'run', ...service } } }));
+  if (!source.ok) throw new Error(JSON.stringify(source.error.diagnostics));
+  return portVariables(source.value).map(({ name, first, count }) => `${name} ${first} ${count}`);
+}
+
+test('a variable that is the whole port is chosen, and no other', () => {
+  expect(variables({ port: '${A:-8000}' })).toEqual(['A 8000 1']);
+  expect(variables({ ports: ['${A:-8000}', 9000] })).toEqual(['A 8000 1']);
+  expect(variables({ port: '${A:-8000}', replicas: 3 })).toEqual(['A 8000 3']);
+  expect(variables({ port: '80${A:-01}' })).toEqual([]);
+});
+
+const listener = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('') });
+afterAll(() => listener.stop(true));
+
+function choose(first: number, count: number) {
+  const script = `${CHOOSE_PORT}\nchoose_port P ${first} ${count}\necho "$P"`;
+  const { exitCode, stdout, stderr } = Bun.spawnSync(['bash', '-c', script], { env: { PATH: '/usr/bin:/bin' } });
+  return { exitCode, out: stdout.toString().trim(), err: stderr.toString().trim() };
+}
+
+test('a port that is taken is passed over', () => {
+  const taken = listener.port ?? 0;
+  expect(Number(choose(taken, 1).out)).toBeGreaterThan(taken);
+});
+
+test('beyond the last port there is none', () => {
+  expect(choose(65_535, 2)).toEqual({ exitCode: 1, out: '', err: 'no 2 free ports in a row from 65535 on' });
+});
