@@ -40,7 +40,7 @@ export function basename(path: string): string {
   return bare.slice(bare.lastIndexOf('/') + 1);
 }
 
-/** A path as it is written from a folder: relative if it is inside, or if both are relative; else unchanged. */
+/** A path as it is written from a folder: relative if it is inside, or if both are relative; else unchanged. An absolute folder takes absolute paths only. */
 export function pathFrom(folder: string, path: string): string {
   const from = normalize(folder)
     .split('/')

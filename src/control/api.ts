@@ -25,7 +25,7 @@ export interface ApiRequest {
   readonly query: URLSearchParams;
   /** The JSON object of a POST; empty if there was none. */
   readonly body: Readonly<Record<string, unknown>>;
-  /** The value of the header KEY; null if there is none. */
+  /** The value of the header IDEMPOTENCY_KEY; null if there is none. */
   readonly key: string | null;
 }
 

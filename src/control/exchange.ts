@@ -60,7 +60,7 @@ export type Outcome =
   | {
       readonly kind: 'unreachable';
       readonly why: string;
-      /** The address is one of a host, and nothing listens there. */
+      /** Nothing responds at the address: for a host, it may be the wrong one, or the listener is not reachable from here. */
       readonly isSilent?: true;
     }
   /** A proxy responds that has no response from a supervisor (RFC 9110: 502, 503, 504). */

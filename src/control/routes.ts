@@ -135,7 +135,7 @@ const GPUS: Route = {
       const services = source
         .plan()
         .services.filter((service) =>
-          service.gpus?.devices.some(({ id, index }) => id === device.id || index === device.index),
+          service.gpus?.devices.some(({ id, index }) => id === device.id || (index !== null && index === device.index)),
         )
         .map(({ name }) => name);
       return { ...device, services };

@@ -9,13 +9,13 @@ import type { Exit } from '../plan/process.ts';
 /** A run of a service. Instants are wall times in milliseconds. */
 export interface PastRun {
   readonly run: number;
-  /** null: the program was not executed. */
+  /** null: the program was not executed; or it was stopped, and a previous supervisor had started it. */
   readonly startedAt: number | null;
   /** From the spawn; null: it has not been ready. */
   readonly readyAfter: Millis | null;
   /** null: the run has not ended. */
   readonly endedAt: number | null;
-  /** From the spawn to the end of the main process; null: it has not ended. */
+  /** From the spawn to the end of the main process; null: it has not ended, or its start is not known. */
   readonly lasted: Millis | null;
   readonly exit: Exit | null;
   readonly result: 'running' | 'completed' | 'failed' | 'stopped';

@@ -37,6 +37,7 @@ function* startOrStop(view: StepView, number: number): Changes {
   const name = services.nameOf(number);
   const plan = services.planOf(name);
   if (state.id === 'pending') {
+    // A service that still needs the same port or GPU is leaving. Its end touches this one again (ServicesDraft).
     const isClaimed = (services.index.conflicts[number] ?? []).some((other) => isLeaving(services.at(other)));
     if (services.waits.isOpen(number) && !isClaimed)
       yield { type: 'service-step', name, result: startRun(plan, service, view.context(name)) };

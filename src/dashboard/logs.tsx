@@ -70,6 +70,7 @@ function useLines(service: string | null) {
     const end = new AbortController();
     let waiting: Kept[] = [];
     const show = () => {
+      if (end.signal.aborted) return;
       const fresh = waiting;
       waiting = [];
       setLines((old) => [...old, ...fresh].slice(-MAX_LINES));
@@ -142,7 +143,10 @@ export function Logs({ service, names }: LogsProps) {
       {...{ wanted, setWanted, source, setSource, chosen, setChosen, names }}
       isPaused={paused !== null}
       pauseLines={() => setPaused(paused === null ? lines : null)}
-      clear={clear}
+      clear={() => {
+        clear();
+        setPaused(paused === null ? null : []);
+      }}
       save={() => void download(service ?? (chosen === '' ? null : chosen))}
       isOne={service !== null}
       shown={shown.length}

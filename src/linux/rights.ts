@@ -26,7 +26,7 @@ function lacking(...names: readonly Capability[]): readonly Capability[] {
 
 /** Why no program can run as that user here; null if one can. */
 export function whyNotUser(uid: number, gid: number): string | null {
-  // PID 1 does not change its user if it already runs as that user (native/spawn.c).
+  // PID 1 does not change its user if it already runs as that user, unless that is root, whose groups it sets (native/spawn.c).
   if (uid !== 0 && uid === process.geteuid?.() && gid === process.getegid?.()) return null;
   const missing = lacking('CAP_SETGID', 'CAP_SETUID');
   if (missing.length > 0) return `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing`;
@@ -67,7 +67,7 @@ export function whyNotProcessors(wanted: readonly number[]): string | null {
       const [from = 0, to = from] = range.split('-').map(Number);
       return processor >= from && processor <= to;
     });
-  return wanted.some(isAllowed) ? null : `this container has processors ${list}`;
+  return wanted.some(isAllowed) ? null : `svc-super may use the processors ${list} only`;
 }
 
 /** Why a program cannot have that niceness: setpriority(2). Null if it can. */

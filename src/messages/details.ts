@@ -53,7 +53,7 @@ export function renderStartFailure(failure: StartFailure): string {
     case 'memory': {
       const { within, waited, shortage, holders } = failure;
       const what = `${renderShortage(shortage)}, after ${renderDuration(waited)}${renderHolders(holders)}`;
-      return `GPU memory was not given back within ${renderDuration(within)}: ${what}`;
+      return `GPU memory did not become free within ${renderDuration(within)}: ${what}`;
     }
     default:
       return failure satisfies never;

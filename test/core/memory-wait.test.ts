@@ -114,7 +114,7 @@ describe('the next run', () => {
     expect(spawns(run).length).toBe(1);
     run.until(seconds(73));
     expect(run.said('restarting').at(-1)).toContain(
-      'could not be started: GPU memory was not given back within 1m00s: 21.0 GiB of GPU 0 are in use, ' +
+      'could not be started: GPU memory did not become free within 1m00s: 21.0 GiB of GPU 0 are in use, ' +
         "1.0 GiB were before the service's last run, after 1m00s; held by python3 (pid 77)",
     );
   });
@@ -147,7 +147,7 @@ describe('the next run', () => {
       const run = crash(moving, given);
       run.until(seconds(73));
       expect(spawns(run).length).toBe(1);
-      expect(run.said('restarting').at(-1)).toContain('GPU memory was not given back within 1m00s');
+      expect(run.said('restarting').at(-1)).toContain('GPU memory did not become free within 1m00s');
     }
   });
 

@@ -131,7 +131,7 @@ const cases: Readonly<Record<string, Case>> = {
   'processors that the container does not have': {
     fields: { command: ['true'], cpus: '900-901' },
     code: 126,
-    why: /cannot set cpus.*this container has processors \S+/,
+    why: /cannot set cpus.*svc-super may use the processors \S+ only/,
   },
   'a niceness that svc-super has no right to give': {
     fields: { command: ['true'], nice: -5 },

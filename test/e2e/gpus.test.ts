@@ -174,7 +174,7 @@ test('memory that is not freed within `free_timeout` is a failed start, with the
   writeFileSync(join(run.folder, 'tmp/held'), '100000');
   run.kill(first.pid);
   await run.line(
-    new RegExp(`GPU memory was not given back within 300 ms: .*; held by sleep \\(pid ${pid} of other\\)`),
+    new RegExp(`GPU memory did not become free within 300 ms: .*; held by sleep \\(pid ${pid} of other\\)`),
   );
 });
 

@@ -28,7 +28,7 @@ const FAILURES: readonly [StartFailure, string][] = [
   [{ kind: 'hook-late', after: 2_000 }, 'before_start did not end within 2.0 s: killed'],
   [
     { kind: 'memory', within: 60_000, waited: 60_100, shortage, holders: [] },
-    `GPU memory was not given back within 1m00s: ${short}, after 1m00s; no process that can be seen here holds it`,
+    `GPU memory did not become free within 1m00s: ${short}, after 1m00s; no process that can be seen here holds it`,
   ],
 ];
 for (const [failure, text] of FAILURES) test(text, () => expect(renderStartFailure(failure)).toBe(text));
