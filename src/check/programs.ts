@@ -88,12 +88,17 @@ export function checkCommand({ service, field, argv, installer }: CommandToCheck
   const found = inspectProgram(program, service);
   if (found.ok) return [{ ...about, verdict: 'ok', text: `${prefix}${found.path}` }];
   const missing =
-    installer === null
-      ? `install it, or name it with its path; its PATH is ${service.env.PATH ?? 'not set'}`
-      : `make sure that ${installer} installs it`;
+    installer === null ? adviseMissing(program, service.env.PATH) : `make sure that ${installer} installs it`;
   const help = found.fix ?? missing;
   const verdict = installer === null ? 'wrong' : 'doubtful';
   return [{ ...about, verdict, text: `${prefix}cannot execute ${program}: ${found.why}`, help }];
+}
+
+function adviseMissing(program: string, path: string | undefined): string {
+  if (!program.includes('/')) return `install it, or name it with its path; its PATH is ${path ?? 'not set'}`;
+  return program.startsWith('/')
+    ? 'install it there, or correct its path'
+    : 'install it there, or correct its path: it starts at `cwd`, else at the folder that svc-super was started in';
 }
 
 /**

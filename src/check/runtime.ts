@@ -1,5 +1,6 @@
 // `check --runtime`: inspects the machine for a plan: users, rights, commands, folders, ports, GPUs and their memory,
 // /dev/shm. Each check returns findings. Starts nothing, and requests nothing from a supervisor.
+import { absolute } from '../linux/files.ts';
 import type { GpuReader } from '../linux/gpu-memory.ts';
 import { readProcess } from '../linux/processes.ts';
 import { whyNotEntered } from '../linux/reach.ts';
@@ -99,7 +100,10 @@ function checkFolders({ name, cwd, attributes, log }: ServicePlan): PreflightFin
     const text = ok ? `${what} ${path}` : `${what} ${path}: ${why}`;
     folders.push({ service: name, check: 'folder', verdict: ok ? 'ok' : 'wrong', text, ...(!ok && { help }) });
   };
-  if (cwd !== null) add(cwd, 'works in', whyNotEntered(cwd, attributes.user), 'create it in the image, or mount it');
+  if (cwd !== null) {
+    const why = whyNotEntered(cwd, attributes.user);
+    add(why === null ? absolute(cwd) : cwd, 'works in', why, 'create it in the image, or mount it');
+  }
   for (const [, path] of logFilesOf(log)) {
     const { at, why } = inspectLogFile(path);
     const help =

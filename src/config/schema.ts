@@ -236,7 +236,11 @@ export const SERVICE = {
     '`all`, `none`, or patterns (`[PATH, "RAY_*"]`) of variables that it inherits from the container\'s environment',
     'all',
   ),
-  cwd: field(path, 'folder it runs in', 'as inherited'),
+  cwd: field(
+    path,
+    'folder it runs in; a relative path starts at the folder that svc-super was started in',
+    'as inherited',
+  ),
   user: field(user(), '`name`, `uid`, or `user:group`', 'as inherited'),
   umask: field(umask(), 'octal digits in quotes: `"022"`', 'as inherited'),
   nice: field(whole('a whole number', -20, 19), 'scheduling priority, -20 to 19', 'as inherited'),

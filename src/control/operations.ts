@@ -2,6 +2,7 @@
 // request before it calls the supervisor.
 import type { Operation } from '../core/event.ts';
 import type { Input } from '../pid1/streams.ts';
+import { renderCount } from '../text.ts';
 import { type ApiRequest, type ApiResponse, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
 import { type Selector, select } from './selection.ts';
 import type { ExecRequest } from './source.ts';
@@ -206,7 +207,7 @@ const SCALE: Route = {
     const key = findKey(source, params.name ?? '');
     if (typeof key !== 'string') return key;
     if (typeof replicas !== 'number' || !Number.isInteger(replicas) || replicas < 1)
-      return refuse(400, '`replicas` must be a whole number from 1; to run none, stop the service');
+      return refuse(400, `\`replicas\` must be a whole number from 1; to run none: \`svc-super stop ${key}\``);
     if (dry_run !== undefined && typeof dry_run !== 'boolean') return refuse(400, '`dry_run` must be true or false');
     if (source.snapshot().phase !== 'running') return refuse(409, STOPPING);
     const result = await source.scale(key, replicas, dry_run === true ? 'dry-run' : 'apply');
@@ -215,7 +216,7 @@ const SCALE: Route = {
     if (isOther) return refuse(409, text);
     return {
       status: 422,
-      body: { error: `${key} cannot have ${replicas} replicas: nothing was changed`, diagnostics, text },
+      body: { error: `${key} cannot have ${renderCount(replicas, 'replica')}: nothing was changed`, diagnostics, text },
     };
   },
 };

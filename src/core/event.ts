@@ -1,7 +1,7 @@
 // Input and output of the core: Events say what happened (past tense), Effects what to do (imperative). Every event about a
 // process has the number of the run that the process belongs to. Types only.
 import type { GpuReading } from '../plan/gpu-reading.ts';
-import type { Millis, Plan, SignalName } from '../plan/plan.ts';
+import type { Millis, Plan, ScaledService, SignalName } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 import type { Notice } from './notice.ts';
 import type { Ended, HookName, LeftoverProcess } from './run.ts';
@@ -77,8 +77,8 @@ export type Event =
       readonly wall: Wall;
       readonly next: Wall | null;
     }
-  /** The configuration was read again, and is valid. */
-  | { readonly type: 'plan-changed'; readonly plan: Plan };
+  /** The configuration was read again, and is valid. `scaled`: only this number of replicas was to change. */
+  | { readonly type: 'plan-changed'; readonly plan: Plan; readonly scaled?: ScaledService };
 
 /** An effect on one service. */
 export type ServiceEffect =

@@ -1,7 +1,7 @@
 // What the core reports to people, as data: messages/notices.ts makes the level and the sentence. `event` is the stable name
 // that `events` and the JSON log show. Types only.
 import type { Difference } from '../plan/difference.ts';
-import type { MemoryWatchPlan, Millis, SignalName } from '../plan/plan.ts';
+import type { MemoryWatchPlan, Millis, ScaledService, SignalName } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 import type { Lapse, ProbeDetail, Readiness, Shortage } from './detail.ts';
 import type { Blockage } from './reason.ts';
@@ -65,7 +65,7 @@ export type ServiceNotice =
 
 /** A notice about all services. */
 export type GlobalNotice =
-  | { readonly event: 'reloaded'; readonly difference: Difference }
+  | { readonly event: 'reloaded'; readonly difference: Difference; readonly scaled: ScaledService | null }
   | { readonly event: 'stopping'; readonly why: StopReason }
   /** A second request to stop. */
   | { readonly event: 'killing'; readonly signal: SignalName }

@@ -1,7 +1,7 @@
 // A new configuration while services run: services that are new start, those that are gone stop, those that differ restart;
 // nothing else is touched. Yields changes; reads no file.
 import { difference, restartFields } from '../plan/difference.ts';
-import type { Plan, ServicePlan } from '../plan/plan.ts';
+import type { Plan, ScaledService, ServicePlan } from '../plan/plan.ts';
 import { type Changes, notify, notifyAll, type StepView } from './changes.ts';
 import { resetToPending, startIdleNeeds, toIdle } from './operator.ts';
 import { newSchedule } from './schedule.ts';
@@ -15,11 +15,11 @@ interface Planned {
 }
 
 /** Puts a plan into force. Examines every service. */
-export function* changePlan(view: StepView, target: Plan): Changes {
+export function* changePlan(view: StepView, target: Plan, scaled: ScaledService | null): Changes {
   if (view.phase.id !== 'running') return;
   const { services: known } = view;
   const changes = difference(known.world.target, target);
-  yield notifyAll({ event: 'reloaded', difference: changes });
+  yield notifyAll({ event: 'reloaded', difference: changes, scaled });
   const services = new Map(known.view());
   const kept = planKept(view, target, new Set(changes.unchanged));
   for (const { plan, service } of kept) services.set(plan.name, service);

@@ -48,7 +48,7 @@ function changesOf(view: StepView, event: OtherEvent): Changes {
     case 'signal-asked':
       return requestSignal(view, event.signal, event.services);
     case 'plan-changed':
-      return changePlan(view, event.plan);
+      return changePlan(view, event.plan, event.scaled ?? null);
     case 'memory-read':
       return applySamples(view, event.samples);
     case 'clock-read':

@@ -64,7 +64,13 @@ export function inspectProgram(name: string, context: LaunchContext): Inspection
     if (found.ok) return found;
     if (found.why !== MISSING) first ??= found;
   }
-  return first ?? failed(name.includes('/') ? MISSING : 'it is in no folder of PATH', null, EXIT_CODE.notFound);
+  return first ?? failed(whyMissing(name, context.cwd), null, EXIT_CODE.notFound);
+}
+
+/** Names the whole path of a relative one, because the folder that it starts at may not be the one that is meant. */
+function whyMissing(name: string, cwd: string | null): string {
+  if (!name.includes('/')) return 'it is in no folder of PATH';
+  return name.startsWith('/') ? MISSING : `there is no ${resolve(absolute(cwd ?? '.'), name)}`;
 }
 
 const MISSING = 'there is no such file';

@@ -91,7 +91,8 @@ export function whyNotEntered(path: string, credentials: Credentials): string | 
   const leads = describeLink(reached, 'it');
   switch (reached.kind) {
     case 'missing':
-      return !isLink(absolute(path)) ? 'there is no such folder' : `${leads}there is no ${reached.real}`;
+      if (isLink(absolute(path))) return `${leads}there is no ${reached.real}`;
+      return path.startsWith('/') ? 'there is no such folder' : `there is no ${absolute(path)}`;
     case 'not-folder':
       return `${leads}${reached.real} is not a folder`;
     case 'loop':

@@ -3,7 +3,8 @@
 import type { Level } from '../core/event.ts';
 import type { HookFailure, MemoryNotice, Notice, Requester, StopReason } from '../core/notice.ts';
 import { type Difference, FIELD_NAMES } from '../plan/difference.ts';
-import { renderDuration, renderSize } from '../text.ts';
+import type { ScaledService } from '../plan/plan.ts';
+import { renderCount, renderDuration, renderSize } from '../text.ts';
 import { renderLapse, renderShortage, withDetail } from './details.ts';
 import { renderCleanedUp, renderEnd, renderExit, renderRefused, renderStopCause } from './ends.ts';
 import { renderBlockage } from './reasons.ts';
@@ -131,7 +132,7 @@ function textOfEnd(notice: Exclude<Notice, { readonly event: EarlyEvent }>): str
     case 'restarting':
       return `${renderEnd(notice.ended)}; starting again in ${renderDuration(notice.delay)}`;
     case 'reloaded':
-      return `configuration read again: ${renderDifference(notice.difference)}`;
+      return `${renderChange(notice.scaled)}: ${renderDifference(notice.difference)}`;
     case 'stopping':
       return renderStopReason(notice.why);
     case 'killing':
@@ -252,4 +253,11 @@ function renderDifference({ added, removed, changed, unchanged }: Difference): s
   const parts = [...list('added', added), ...list('changed', what), ...list('removed', removed)];
   if (parts.length === 0) return 'nothing has changed';
   return [...parts, ...(unchanged.length === 0 ? [] : [`${unchanged.length} unchanged`])].join('; ');
+}
+
+/** What a change of the configuration came from. */
+function renderChange(scaled: ScaledService | null): string {
+  return scaled === null
+    ? 'configuration read again'
+    : `${scaled.service} scaled to ${renderCount(scaled.replicas, 'replica')}`;
 }

@@ -330,3 +330,9 @@ export interface Plan {
   /** In the order of the file, including disabled services. */
   readonly services: readonly ServicePlan[];
 }
+
+/** A service by its key in the file, and its new number of replicas. */
+export interface ScaledService {
+  readonly service: string;
+  readonly replicas: number;
+}

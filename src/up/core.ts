@@ -11,7 +11,7 @@ import { renderNotice } from '../messages/notices.ts';
 import { renderVerbose } from '../messages/verbose.ts';
 import { OutputPipe } from '../pid1/pipe.ts';
 import type { Run } from '../pid1/run.ts';
-import type { Plan, SchedulePlan, ServicePlan } from '../plan/plan.ts';
+import type { Plan, ScaledService, SchedulePlan, ServicePlan } from '../plan/plan.ts';
 import { realRandom } from '../ports.ts';
 import { Engine } from '../runtime/engine.ts';
 import { Executor } from '../runtime/executor.ts';
@@ -19,14 +19,13 @@ import { printable } from '../text.ts';
 import { Checkpoint, type End, type Own } from './checkpoint.ts';
 import { makeLimitReporter } from './limit-kills.ts';
 import type { Parts } from './parts.ts';
-import type { NewScale } from './reload.ts';
 
 export interface Core {
   readonly engine: Engine;
   readonly executor: Executor<Run>;
   readonly checkpoint: Checkpoint;
   readonly reload: (how: 'apply' | 'dry-run') => Promise<Reloaded>;
-  readonly scale: (how: 'apply' | 'dry-run', scale: NewScale) => Promise<Reloaded>;
+  readonly scale: (how: 'apply' | 'dry-run', scale: ScaledService) => Promise<Reloaded>;
   /** Resolves when all services have ended. */
   readonly ended: Promise<End>;
   end(end: End): void;
@@ -154,7 +153,7 @@ function makeReload(
     void ownLog.apply(next);
     link.sendStopRules(next);
   };
-  const perform = async (how: 'apply' | 'dry-run', scale: NewScale | null) => {
+  const perform = async (how: 'apply' | 'dry-run', scale: ScaledService | null) => {
     const { performReload } = await import('./reload.ts');
     const used = { engine, announce, findHolder, owners: gpus.owners, ofRun, prepare };
     return performReload({ ...request, environment, ...used }, how, scale);

@@ -8,7 +8,7 @@ import { difference, FIELD_NAMES, isEqual, restartFields } from '../plan/differe
 import { loadPlan } from '../plan/expand.ts';
 import { fieldChanges } from '../plan/field-changes.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
-import type { Plan, ServicePlan } from '../plan/plan.ts';
+import type { Plan, ScaledService, ServicePlan } from '../plan/plan.ts';
 import { readRunEnvironment } from '../plan/run-environment.ts';
 import type { Files } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
@@ -36,17 +36,15 @@ interface ReloadParts {
   prepare(plan: Plan): void;
 }
 
-/** A new number of replicas of a service. */
-export interface NewScale {
-  readonly service: string;
-  readonly replicas: number;
-}
-
 /**
  * Performs one reload, by SIGHUP or through the API. Errors are announced, and returned for the client. `scale`: only a number of
  * replicas changes.
  */
-export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run', scale: NewScale | null = null): Reloaded {
+export function performReload(
+  parts: ReloadParts,
+  how: 'apply' | 'dry-run',
+  scale: ScaledService | null = null,
+): Reloaded {
   const { names, environment, files, gpus, limitMemory, engine, announce } = parts;
   const before = engine.world.target;
   const { file: path, more = [], profiles = [] } = before;
@@ -86,12 +84,12 @@ export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run', scal
   for (const outcome of changes.scale)
     announce({ level: 'info', service: null, event: 'scale', text: renderOutcome(outcome) });
   parts.prepare(plan);
-  engine.send({ type: 'plan-changed', plan });
+  engine.send({ type: 'plan-changed', plan, ...(scale !== null && { scaled: scale }) });
   return { ok: true, ...changes };
 }
 
 /** What becomes of the numbers of replicas that were set before, apart from the one that is set now. */
-function outcomesOf(before: Plan, after: Plan, scale: NewScale | null): readonly ScaleOutcome[] {
+function outcomesOf(before: Plan, after: Plan, scale: ScaledService | null): readonly ScaleOutcome[] {
   return Object.entries(before.scale ?? {}).flatMap(([name, { replicas }]): ScaleOutcome[] => {
     if (name === scale?.service) return [];
     const kept = after.scale?.[name];

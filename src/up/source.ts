@@ -13,12 +13,12 @@ import type { Pipeline } from '../logs/pipeline.ts';
 import type { Children } from '../pid1/children.ts';
 import type { Run } from '../pid1/run.ts';
 import { usageOf } from '../pid1/usage.ts';
+import type { ScaledService } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { requestOf } from '../runtime/program.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import type { NewScale } from './reload.ts';
 
 interface SourceParts {
   readonly version: string;
@@ -38,7 +38,7 @@ interface SourceParts {
   readonly history: History;
   readonly checkpoint: Pick<Checkpoint, 'isDone' | 'noteDone'>;
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
-  scale(how: 'apply' | 'dry-run', scale: NewScale): Promise<Reloaded>;
+  scale(how: 'apply' | 'dry-run', scale: ScaledService): Promise<Reloaded>;
 }
 
 export function makeApiSource(parts: SourceParts): ApiSource {

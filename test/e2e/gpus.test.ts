@@ -276,7 +276,7 @@ test('check --runtime has a suggestion for each problem, and exits with 78', asy
   listener.stop(true);
   const lines = run.lines;
   expect(lines).toContain('✗ web      cannot execute no-such-program: it is in no folder of PATH');
-  expect(lines).toContain('✗ api      cannot execute ./script: there is no such file');
+  expect(lines).toContain('✗ api      cannot execute ./script: there is no /nowhere/script');
   expect(lines).toContain('! brought  cannot execute /opt/late: there is no such file');
   expect(lines).toContain('✗ api      works in /nowhere: there is no such folder');
   expect(lines.some((line) => line.startsWith(`✗ web      port ${port} is taken by `))).toBe(true);

@@ -141,6 +141,7 @@ test('scale adds and removes replicas; the number survives the supervisor and a 
     code: 0,
     stdout: '+ web.2: starts\n+ web.3: starts\napplied; 3 unchanged\nready: web.2, web.3\n',
   });
+  await run.line(/web scaled to 4 replicas: added web\.2, web\.3; 3 unchanged/);
   const added = await run.puppet('web.3');
 
   process.kill(run.supervisor.outer, 'SIGKILL');

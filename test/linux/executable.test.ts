@@ -92,6 +92,7 @@ describe('a program', () => {
     expect(why('./tool', null, join(root, 'first'))).toContain('126: it is not executable (mode 0644');
     expect(why('./tool', null, join(root, 'first'))).toContain('> run `chmod +x /first/tool`');
     expect(why(join(root, 'none'))).toBe('127: there is no such file');
+    expect(why('./none', null, join(root, 'first'))).toBe('127: there is no /first/none');
     expect(why(join(root, 'first'))).toBe('126: it is a folder');
     expect(why(join(at('tool'), 'x'))).toBe('127: /second/tool is not a folder');
   });

@@ -37,6 +37,7 @@ describe('a folder', () => {
     expect(whyNotEntered(join(root, 'closed'), null)).toBe(null);
     expect(whyNotEntered(join(root, 'closed'), otherUser)).toBe('uid 65533 may not enter it (mode 0700, owner uid 0)');
     expect(whyNotEntered(join(root, 'none'), null)).toBe('there is no such folder');
+    expect(whyNotEntered('none/at/all', null)).toBe(`there is no ${process.cwd()}/none/at/all`);
     expect(whyNotEntered(join(root, 'second/tool'), null)).toBe('it is not a folder');
   });
 

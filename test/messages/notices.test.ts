@@ -121,8 +121,17 @@ const TABLE: readonly (readonly [Notice, string])[] = [
         changed: [{ name: 'api', fields: ['argv', 'env'] }],
         unchanged: ['x'],
       },
+      scaled: null,
     },
     'info: configuration read again: added db; changed api (command, env); removed old; 1 unchanged',
+  ],
+  [
+    {
+      event: 'reloaded',
+      difference: { added: ['web.1'], removed: [], changed: [], unchanged: ['web.0'] },
+      scaled: { service: 'web', replicas: 2 },
+    },
+    'info: web scaled to 2 replicas: added web.1; 1 unchanged',
   ],
 ];
 
