@@ -14,7 +14,10 @@ const SCHEMA = 4;
  */
 export const KEYS = { head: 0, plan: 1, target: 2, own: 8, journal: 1_024, services: 2_048, perService: 8 } as const;
 
-/** The records of a service. The last two hold lists of edges, which services share. */
+/**
+ * The records of a service. `counts` and `output` are written by up/checkpoint.ts, and only removed here. From `lists` on there are
+ * LISTS_PER_SERVICE lists of edges, which services share; the parts after them are free.
+ */
 export const PARTS = { state: 0, plan: 1, counts: 2, output: 3, lists: 4 } as const;
 const LISTS_PER_SERVICE = 2;
 

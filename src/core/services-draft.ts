@@ -19,7 +19,10 @@ interface Blocked {
 }
 
 export class ServicesDraft {
-  /** The world before the step, except that its plan and index are the current ones. */
+  /**
+   * The world before the step, except that `plan`, `target` and `index` are the current ones. Read no value of a service from it: the
+   * methods below return the current ones.
+   */
   world: World;
   waits: WaitsDraft;
   counts: Record<CountedState, number>;

@@ -1,5 +1,6 @@
 // The value of one service: its State, one member of a union with only its own data, and what outlives a state (run number,
-// restarts). Each state has at most one deadline. Contains data and questions about it; machine.ts makes the next value.
+// restarts). Of the instants that a state waits for, deadlineOf() returns the earliest. Contains data and questions about it;
+// machine.ts makes the next value.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 import type { ServiceEffect } from './event.ts';

@@ -187,7 +187,7 @@ function askProbe(attempt: number): ServiceEffect {
   return { type: 'probe', kind: 'drain', index: 0, attempt };
 }
 
-/** Sends SIGKILL to all processes of a run at once. */
+/** Sends SIGKILL to all processes of a run at once, in a shutdown: an `after_exit` that has not begun has no time left. */
 export function killRun(plan: ServicePlan, service: Service, context: StepContext): ServiceStep {
   const result = stopRun(plan, service, { kind: 'asked' }, context.now, context);
   const { state } = result.service;
@@ -266,7 +266,8 @@ export function onEmptied(
   context: StepContext,
 ): ServiceStep {
   const { state } = service;
-  if (state.id !== 'stopping' || state.exit === null || state.stage === 'hooks') return unchanged(service);
+  if (state.id !== 'stopping' || state.exit === null) return unchanged(service);
+  if (state.stage === 'hooks' || state.stage === 'hooks-killed') return unchanged(service);
   const empty: StoppingState = { ...state, leftovers };
   if (state.heldUntil === null || state.stage === 'killed') return tidy(plan, service, empty, context);
   return unchanged({ ...service, state: { ...empty, stage: 'held', deadline: state.heldUntil } });

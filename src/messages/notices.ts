@@ -64,7 +64,7 @@ function textOf(notice: Notice): string {
     case 'time-missed':
       return 'has missed its time by more than two minutes, and is not run for it (`catch_up`)';
     case 'blocked':
-      return `never starts: ${notice.blockage === null ? null : renderBlockage(notice.blockage)}`;
+      return notice.blockage === null ? 'never starts' : `never starts: ${renderBlockage(notice.blockage)}`;
     case 'started':
       return `started (pid ${notice.pid})`;
     case 'ready':

@@ -196,8 +196,7 @@ export class Engine {
         return;
       }
       case 'end':
-        this.#postponed = [];
-        this.#postponedByService.clear();
+        this.#dropPostponed();
         this.#parts.end(effect);
         return;
       default:
@@ -221,6 +220,13 @@ export class Engine {
     this.#postponedByService.set(plan.name, [...this.postponedOf(plan.name), { run, effect }]);
     this.#parts.postponed(plan.name);
     if (this.#postponed.length === 1 && !this.#isResuming) this.#parts.clock.soon(() => this.#performPostponed());
+  }
+
+  #dropPostponed(): void {
+    const names = [...this.#postponedByService.keys()];
+    this.#postponed = [];
+    this.#postponedByService.clear();
+    for (const name of names) this.#parts.postponed(name);
   }
 
   /** Carries out postponed effects until the turn has lasted TURN; the next turn continues. */

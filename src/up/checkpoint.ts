@@ -118,8 +118,10 @@ export class Checkpoint {
   #isOwnChanged = true;
   #lastSeq = 0;
   #isTicking = false;
-  /** Counters and output that wait for the next batch, by key. */
-  readonly #output = new Map<number, unknown>();
+  /** Services whose counters and output the next batch writes. */
+  readonly #due = new Set<string>();
+  /** The numbers of the services in the last batch; null: there was none. */
+  #numbers: ReadonlyMap<string, number> | null = null;
   /** Keys of the previous supervisor's records, until the first records of this one replace them. */
   #old: Iterable<number>;
 
@@ -175,8 +177,7 @@ export class Checkpoint {
     if (this.#isOwnChanged) put(OWN, this.#own);
     this.#isOwnChanged = false;
     this.#writeEvents(put);
-    for (const [key, value] of this.#output) put(key, value);
-    this.#output.clear();
+    this.#writeOutput(numbers, put);
     return records;
   };
 
@@ -198,27 +199,35 @@ export class Checkpoint {
     this.#isTicking = true;
     this.#parts.clock.after(OUTPUT_EVERY, () => {
       this.#isTicking = false;
-      this.#writeOutput();
+      const { logs, touch } = this.#parts;
+      for (const name of [...logs.takePrinted(), ...this.#counted]) this.#due.add(name);
+      this.#counted = new Set();
+      touch();
     });
   }
 
-  /** Queues the counters and the last lines of the services that have printed or changed. */
-  #writeOutput(): void {
-    const { engine, logs, executor, touch } = this.#parts;
-    const names = new Set([...logs.takePrinted(), ...this.#counted]);
-    this.#counted = new Set();
-    for (const name of names) {
-      const number = engine.world.index.graph.numbers.get(name);
+  /**
+   * Writes the counters and the last lines of services that have printed or changed, and of those that a reload has given another
+   * number: the records under that number are another service's.
+   */
+  #writeOutput(numbers: ReadonlyMap<string, number>, put: (key: number, value: unknown) => void): void {
+    const { logs, executor } = this.#parts;
+    const earlier = this.#numbers ?? numbers;
+    this.#numbers = numbers;
+    if (earlier !== numbers)
+      for (const [name, number] of numbers) if (earlier.get(name) !== number) this.#due.add(name);
+    for (const name of this.#due) {
+      const number = numbers.get(name);
       if (number === undefined) continue;
       const counted: Counted = {
         probes: [...(executor.counts.probes.get(name) ?? [])],
         cleanedUp: executor.counts.cleanedUp.get(name) ?? 0,
         streams: logs.counts.get(name) ?? null,
       };
-      this.#output.set(keyOf(number, PARTS.counts), counted);
-      this.#output.set(keyOf(number, PARTS.output), logs.lastLines(name, LINES, CHARACTERS));
+      put(keyOf(number, PARTS.counts), counted);
+      put(keyOf(number, PARTS.output), logs.lastLines(name, LINES, CHARACTERS));
     }
-    touch();
+    this.#due.clear();
   }
 }
 

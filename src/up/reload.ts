@@ -37,8 +37,8 @@ interface ReloadParts {
 }
 
 /**
- * Performs one reload, by SIGHUP or through the API. Errors are announced, and returned for the client. `scale`: only a number of
- * replicas changes.
+ * Performs one reload, by SIGHUP or through the API. Returns what changes, or why nothing does; a reload that is applied also
+ * announces why. `scale`: only a number of replicas changes; if the file has other changes, nothing does.
  */
 export function performReload(
   parts: ReloadParts,
@@ -77,7 +77,7 @@ export function performReload(
   if (how === 'dry-run') return { ok: true, ...changes };
   for (const warning of warnings)
     announce({ level: 'warn', service: null, event: 'doubtful', text: renderDoubt(warning) });
-  if (JSON.stringify(before.control) !== JSON.stringify(plan.control)) {
+  if (!isSameRecord(before.control, plan.control)) {
     const text = '`control` has changed: the change takes effect when the supervisor is restarted';
     announce({ level: 'warn', service: null, event: 'not-reloaded', text });
   }
@@ -109,15 +109,33 @@ function renderOutcome({ name, replicas, file, kept }: ScaleOutcome): string {
 
 const keyOf = ({ name, replica }: ServicePlan): string => replica?.of ?? name;
 
+/** Compares two values as the checkpoint keeps them: without fields that are undefined. */
+const isSameRecord = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
+
+/** The fields of a plan that the top of the file sets, and their keys there. */
+const TOP_NAMES = {
+  name: 'name',
+  exit: 'exit',
+  stopTimeout: 'stop_timeout',
+  stopSignals: 'stop_signals',
+  log: 'log',
+  succession: 'supervisor',
+  groups: 'groups',
+  hosts: 'hosts',
+  control: 'control',
+} as const satisfies Partial<Record<keyof Plan, string>>;
+
 /**
- * Changes that do not follow from the number of replicas of `key`: of other services, except in which replicas they wait for, and
- * fields of its replicas.
+ * Changes that do not follow from the number of replicas of `key`: at the top of the file, of other services, except in which
+ * replicas they wait for, and fields of its replicas.
  */
 function otherChanges(key: string, before: Plan, after: Plan): readonly string[] {
   const { added, removed, changed } = difference(before, after);
   const keys = new Map([...before.services, ...after.services].map((service) => [service.name, keyOf(service)]));
   const isOther = (name: string) => keys.get(name) !== key;
+  const top = Object.entries(TOP_NAMES) as readonly [keyof typeof TOP_NAMES, string][];
   return [
+    ...top.filter(([field]) => !isSameRecord(before[field], after[field])).map(([, name]) => name),
     ...added.filter(isOther).map((name) => `${name} (new)`),
     ...removed.filter(isOther).map((name) => `${name} (removed)`),
     ...changed.flatMap(({ name, fields }) => {

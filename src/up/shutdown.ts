@@ -15,7 +15,7 @@ import type { Parts } from './parts.ts';
 
 /** The longest wait for a reader of our output that reads no byte, milliseconds. */
 const LAST_DRAIN = 2_000;
-/** The same after `stop_timeout`, or if no byte was read before. */
+/** The same after `stop_timeout`, or if no byte was read before; the post-mortem gets at least this time. */
 const LEAST_DRAIN = 500;
 
 interface ShutdownParts {
@@ -76,7 +76,9 @@ export async function writeLastOutput(
   const isRead = await waitWhileWriting(logs.ended(), logs, clock, late, LAST_DRAIN);
   announcePostmortem(end, parts);
   printed();
-  await waitWhileWriting(logs.drained(), logs, clock, late, isRead ? LAST_DRAIN : LEAST_DRAIN);
+  // The output of services may have taken all the time: the post-mortem gets some of its own.
+  const last = end.culprit === null ? late : Math.max(late, clock.now() + LEAST_DRAIN);
+  await waitWhileWriting(logs.drained(), logs, clock, last, isRead ? LAST_DRAIN : LEAST_DRAIN);
 }
 
 /**

@@ -42,8 +42,9 @@ function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
   const performed: { service: string; run: number; effect: ServiceEffect }[] = [];
   const announced: Effect[] = [];
   const ends: Effect[] = [];
+  const postponed: string[] = [];
   let send: (event: Event) => void = () => undefined;
-  const engine = new Engine(newWorld(makePlan(plan), 1), {
+  const engine: Engine = new Engine(newWorld(makePlan(plan), 1), {
     clock,
     announce: (announcement) => announced.push(announcement),
     end: (effect) => ends.push(effect),
@@ -51,7 +52,7 @@ function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
     readClock: () => undefined,
     signOfLife: () => undefined,
     changed: () => undefined,
-    postponed: () => undefined,
+    postponed: (service) => postponed.push(`${service} ${engine.postponedOf(service).length}`),
     broken: (_, error) => {
       throw error;
     },
@@ -69,7 +70,7 @@ function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
   });
   const news = (service: string, run: number, event: (Event & { type: 'service' })['event']) =>
     send({ type: 'service', service, run, event: event });
-  return { clock, engine, performed, announced, ends, news };
+  return { clock, engine, performed, announced, ends, postponed, news };
 }
 
 describe('the engine', () => {
@@ -121,7 +122,7 @@ describe('the engine', () => {
   });
 
   test('spawns nothing after the end', () => {
-    const { engine, clock, performed } = rig([makeService('a'), makeService('b')], 30);
+    const { engine, clock, performed, postponed } = rig([makeService('a'), makeService('b')], 30);
     engine.send({ type: 'began' });
     engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
     clock.time += 1_000;
@@ -130,6 +131,8 @@ describe('the engine', () => {
     engine.send({ type: 'deadline-passed' });
     for (let turn = 0; turn < 5; turn += 1) clock.turn();
     expect(performed.filter(({ service }) => service === 'b')).toEqual([]);
+    // The checkpoint must not keep them for a successor either.
+    expect(postponed.at(-1)).toBe('b 0');
   });
 
   test('handles due deadlines when the timer fires, and ends once', () => {

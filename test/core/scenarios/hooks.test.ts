@@ -234,6 +234,15 @@ describe('a drain', () => {
 });
 
 describe('after_exit', () => {
+  test('that is being killed is not run again when the run is found empty once more', () => {
+    const run = simulate(plan([service('a', hooks({ afterExit: hook(1_000) }))]), {
+      a: { ends: { after: 100, exit: withCode(5) }, hooks: { after_exit: { takes: null, killTakes: 500 } } },
+    }).until(1_200);
+    run.deliver({ type: 'service', service: 'a', run: 1, event: { type: 'emptied', leftovers: [] } });
+    run.untilEnd();
+    expect(run.deeds('a').filter((deed) => deed.includes('after_exit')).length).toBe(1);
+  });
+
   test('comes when nothing of the run is left, and before the next one', () => {
     const again = service('a', { ...hooks({ afterExit: hook() }), restart: restart('always') });
     const run = simulate(plan([again]), (_name, number) =>
