@@ -22,17 +22,41 @@ interface CommandToCheck {
 
 type IsAfterTask = (service: ServicePlan) => boolean;
 
-/** Returns a function: whether a service waits for a task. A list of edges that several services share is searched once. */
+/**
+ * Returns a function: whether a service waits for a task or for a service with hooks, directly or through other services. A list of
+ * edges that several services share is searched once.
+ */
 function findAfterTasks({ services }: Plan): IsAfterTask {
-  const tasks = new Set(services.flatMap(({ name, type }) => (type === 'task' ? [name] : [])));
-  const known = new Map<ServicePlan['edges'], boolean>();
-  const leadsToTask = (edges: ServicePlan['edges']): boolean => {
-    const found = known.get(edges) ?? edges.some(({ on }) => tasks.has(on));
-    known.set(edges, found);
-    return found;
-  };
-  return ({ edges, stageEdges }) => leadsToTask(edges) || leadsToTask(stageEdges);
+  /** By service: the lists of edges that name it. */
+  const listsOn = new Map<string, ServicePlan['edges'][]>();
+  const holders = new Map<ServicePlan['edges'], string[]>();
+  for (const { name, edges, stageEdges } of services) {
+    for (const list of [edges, stageEdges]) {
+      if (!holders.has(list)) for (const { on } of list) append(listsOn, on, list);
+      append(holders, list, name);
+    }
+  }
+  const after = new Set<ServicePlan['edges']>();
+  // The iteration of a Set includes elements that are added meanwhile.
+  const installers = new Set(services.filter(canInstall).map(({ name }) => name));
+  for (const name of installers) {
+    for (const list of listsOn.get(name) ?? []) {
+      if (after.has(list)) continue;
+      after.add(list);
+      for (const holder of holders.get(list) ?? []) installers.add(holder);
+    }
+  }
+  return ({ edges, stageEdges }) => after.has(edges) || after.has(stageEdges);
 }
+
+function append<Key, Item>(lists: Map<Key, Item[]>, key: Key, item: Item): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
+}
+
+const canInstall = ({ type, hooks }: ServicePlan): boolean =>
+  type === 'task' || hooks.beforeStart !== null || hooks.afterReady !== null;
 
 /** The commands without which the service cannot start. */
 function commandsToStart(service: ServicePlan, isAfterTask: IsAfterTask): readonly CommandToCheck[] {

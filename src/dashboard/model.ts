@@ -1,5 +1,5 @@
 // The data of the dashboard and the requests that update it: the state after each event and at an interval; history, GPUs and
-// dependencies less often. Requests nothing while the tab is hidden. Draws nothing.
+// dependencies less often. While the tab is hidden only the stream of events stays open, so that none is missing. Draws nothing.
 
 import { useEffect, useState } from 'preact/hooks';
 import type { StatusBody } from '../control/api.ts';
@@ -9,6 +9,7 @@ import type { GpuUse } from '../control/source.ts';
 import type { WireTimeline } from '../control/wire.ts';
 import type { Operation } from '../core/event.ts';
 import { forgetToken, getJson, onRefusal, pause, post, Refused, stream } from './client.ts';
+import { NO_SHARES, takeShares } from './cpu-shares.ts';
 import type { GraphEdge } from './effects.ts';
 
 /** A GPU, and the services that use it. */
@@ -22,7 +23,7 @@ export interface DashboardModel {
   readonly seenAt: number;
   /** `lost`: the last request has failed, so the state may have changed since. */
   readonly link: 'connecting' | 'live' | 'lost';
-  /** Percentage of one processor by service, between the last two states: 200 means two processors. */
+  /** Percentage of one processor by service: 200 means two processors. */
   readonly cpu: ReadonlyMap<string, number>;
   readonly history: HistoryJson | null;
   readonly gpus: readonly Gpu[];
@@ -170,29 +171,21 @@ async function refresh(): Promise<void> {
     if (location.hash === DEPENDENCIES && takeTurn('timeline'))
       update({ timeline: await getJson<WireTimeline>('/v1/timeline') });
     if (takeTurn('history')) await refreshHistory();
-    if (mayHaveGpus && takeTurn('gpus')) void refreshGpus();
+    if (mayHaveGpus && !isReadingGpus && takeTurn('gpus')) void refreshGpus();
   } catch (error) {
     if (!(error instanceof Refused)) update({ link: 'lost' });
   }
 }
 
+let cpuShares = NO_SHARES;
+
 function takeStatus(status: StatusBody): void {
   const now = Date.now();
   const before = model.status;
-  const elapsed = now - model.seenAt;
-  const cpu = new Map<string, number>();
-  for (const { name, run, usage } of status.services) {
-    const old = before?.services.find((one) => one.name === name);
-    const isComparable = usage !== null && old !== undefined && old.usage !== null && old.run === run && elapsed > 0;
-    if (!isComparable) continue;
-    const seconds = usage.cpu_seconds - old.usage.cpu_seconds;
-    // The kernel counts in hundredths of a second, which over a short time would give only noise.
-    const share = elapsed < 1_000 ? model.cpu.get(name) : Math.max(0, (seconds / elapsed) * 100_000);
-    if (share !== undefined) cpu.set(name, share);
-  }
+  cpuShares = takeShares(cpuShares, status.services, now);
   const { restarts, last } = status.supervisor;
   const isReplaced = before !== null && restarts > before.supervisor.restarts;
-  update({ status, cpu, link: 'live', seenAt: now });
+  update({ status, cpu: cpuShares.shares, link: 'live', seenAt: now });
   if (!isReplaced) return;
   // The new supervisor begins with an empty history.
   requestAll();
@@ -209,12 +202,16 @@ async function refreshEdges(): Promise<void> {
 
 /** Longer than the supervisor waits for the driver, milliseconds. */
 const GPU_TIMEOUT = 8_000;
+/** Whether a request for GPUs is under way: with a slow driver it lasts longer than the interval. */
+let isReadingGpus = false;
 
 /** Never rejects: a driver that is slow does not mean that the supervisor does not respond. */
 async function refreshGpus(): Promise<void> {
+  isReadingGpus = true;
   const found = await getJson<{ gpus: readonly Gpu[]; why: string | null }>('/v1/gpus', GPU_TIMEOUT).catch(
     () => undefined,
   );
+  isReadingGpus = false;
   if (found === undefined) return;
   const [gpus, gpuWhy] = [found?.gpus ?? [], found?.why ?? null];
   mayHaveGpus = gpus.length > 0 || gpuWhy !== null;

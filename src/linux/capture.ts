@@ -3,12 +3,12 @@
 import { EXIT_CODE, exitCodeOfSignal } from './exit-codes.ts';
 import { signalNumber } from './signals.ts';
 
-/** The most output of a command that is kept, characters. */
+/** The most output of a tool, characters. A tool that prints more is killed, which counts as a failure: a part would mislead. */
 const CAPTURED = 65_536;
 
 export interface Captured {
   readonly code: number;
-  /** Why the tool could not be started; null if it was. */
+  /** Why the tool could not be started or printed too much; null: neither. */
   readonly failure: string | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -35,6 +35,8 @@ export async function capture(
     cleanup: false,
   });
   const printed = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
+  if (result.isMaxBuffer)
+    return { code: EXIT_CODE.notFound, failure: `it printed more than ${CAPTURED} characters`, ...printed };
   if (result.exitCode !== undefined) return { code: result.exitCode, failure: null, ...printed };
   if (result.signal !== undefined)
     return { code: exitCodeOfSignal(signalNumber(result.signal)), failure: null, ...printed };

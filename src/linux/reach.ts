@@ -108,13 +108,18 @@ export function whyNotEntered(path: string, credentials: Credentials): string | 
 
 /** Whether the user has that permission for the file itself; the folders on the way are not checked. */
 export function permits(path: string, stats: Stats, want: Want, credentials: Credentials): boolean {
+  let isRefused = false;
   try {
     // A read-only file system permits writing to no user.
     accessSync(encodeBytes(path), MODES[want]);
   } catch (error) {
     if (codeOf(error) === 'EROFS' || credentials === null) return false;
+    isRefused = true;
   }
-  return credentials === null || credentials.uid === 0 || grants(stats, want, credentials);
+  if (credentials === null) return true;
+  // What the kernel refuses to us as root it refuses to a service of root too, which has no more capabilities.
+  const isOverriding = credentials.uid === 0 && !(isRefused && process.getuid?.() === 0);
+  return isOverriding || grants(stats, want, credentials);
 }
 
 /** Whether the mode bits grant a permission: path_resolution(7), "Permissions". */

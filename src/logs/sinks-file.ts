@@ -1,6 +1,7 @@
 // The log file of a service: appends to it, rotates it by size, and opens it again on request or after it was moved or
-// removed. Writes one piece at a time and never blocks: if the disk hangs or is full, only lines of this file are lost, and
-// one notice reports that. Is the only writer of the file.
+// removed. Writes one piece at a time, without waiting: if the disk is slow or full, only lines of this file are lost, and one
+// notice reports that. Opening, checking and rotating are synchronous, so a file system that does not respond blocks the supervisor
+// there. Is the only writer of the file.
 import { close, closeSync, constants, fstatSync, ftruncateSync, lstatSync, type Stats, statSync, write } from 'node:fs';
 import { codeOf } from '../linux/errno.ts';
 import { type Folder, openFolderOf, openGuarded } from '../linux/guarded-path.ts';
@@ -56,7 +57,7 @@ export class FileSink {
   /** Callers of reopen() that wait until the piece that is being written is complete. */
   #reopening: (() => void)[] = [];
 
-  /** `report` is called once when writing fails, and once when it works again. */
+  /** `report` is called when writing, rotation or compression begins to fail, when writing works again, and if the file was removed. */
   constructor(style: FileStyle, clock: Clock, compressor: Compressor, report: (text: string) => void) {
     this.#style = style;
     this.#clock = clock;
@@ -76,7 +77,7 @@ export class FileSink {
     this.#closeWhenDone();
   }
 
-  /** Accepts whole lines; never blocks and never throws. */
+  /** Accepts whole lines, and does not wait until they are written. Never throws. */
   write(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     if (this.#queued + bytes.length > MOST) {
@@ -91,7 +92,7 @@ export class FileSink {
 
   /** Resolves when all accepted lines are written or discarded. */
   async drained(): Promise<void> {
-    while (this.#queued > 0 && this.#failing === null) {
+    while (this.#queued > 0) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
@@ -163,7 +164,7 @@ export class FileSink {
       if (this.#reopening.length > 0) this.#openAgain();
       this.#pump();
       this.#closeWhenDone();
-      if (this.#queued === 0 || this.#failing !== null) this.#wake();
+      if (this.#queued === 0) this.#wake();
     });
   }
 

@@ -10,3 +10,7 @@ test('a tool that exits gives its code and output, one that a signal ends gives 
   expect(await run('kill -TERM $$')).toMatchObject({ code: 143, failure: null });
   expect(await run('exec sleep 60', AbortSignal.abort())).toMatchObject({ code: 137, failure: null });
 });
+
+test('a tool that prints too much is killed, which is a failure', async () => {
+  expect((await run('yes')).failure).toBe('it printed more than 65536 characters');
+});
