@@ -261,10 +261,11 @@ function mergeService(
     limits: new Map([...(base.limits ?? []), ...(own.limits ?? [])]),
     ports: merged.ports ?? (merged.port === undefined ? [] : [merged.port]),
   };
-  checkService(result, merged, stopTimeout, places);
+  checkService(result, { given: merged, own }, stopTimeout, places);
   return Object.freeze(result);
 }
 
+/** Every form of `gpus` has a wish, so a service with a `gpus` of its own takes only the other fields from `defaults`. */
 function mergeGpus(shared: GpusGiven | undefined, own: GpusGiven | undefined): GpusConfig | null {
   const wish = own ?? shared;
   if (wish === undefined) return null;
@@ -272,10 +273,10 @@ function mergeGpus(shared: GpusGiven | undefined, own: GpusGiven | undefined): G
   return { ...rest, wish: wish.wish, shared: wish.shared };
 }
 
-/** Checks that involve several fields. */
+/** Checks that involve several fields. `given`: the fields of the service and of `defaults`; `own`: without `defaults`. */
 function checkService(
   service: ServiceConfig,
-  given: Given<typeof SERVICE>,
+  { given, own }: { readonly given: Given<typeof SERVICE>; readonly own: Given<typeof SERVICE> },
   stopTimeout: number,
   { root, reading }: Places,
 ): void {
@@ -315,8 +316,8 @@ function checkService(
     }
   }
   checkRestart(service, given, { at, key, report });
-  checkSchedule(service, given, { at, key, report });
-  checkMemory(service, given, { at, key, report });
+  checkSchedule(service, own, { at, key, report });
+  checkMemory(service, own, { at, key, report });
   if (stop.timeout !== null && stop.timeout > stopTimeout) {
     const message = `\`stop.timeout\` (${formatDuration(stop.timeout)}) is longer than \`stop_timeout\` (${formatDuration(stopTimeout)}), the limit for the whole shutdown`;
     report(at('stop', 'timeout'), 'contradiction', message, 'shorten it, or increase `stop_timeout` at the top level');
@@ -361,8 +362,8 @@ function checkRestart(
   }
 }
 
-/** Contradictions between the fields that say when a task runs. */
-function checkSchedule(service: ServiceConfig, given: Given<typeof SERVICE>, { key, report }: FieldReporter): void {
+/** Contradictions between the fields that say when a task runs. `defaults` may have some that only certain tasks need. */
+function checkSchedule(service: ServiceConfig, own: Given<typeof SERVICE>, { key, report }: FieldReporter): void {
   const { name, type, schedule, every, broken, jitter } = service;
   if (broken.has('schedule') || broken.has('every')) return;
   if (schedule !== null && every !== null) {
@@ -370,7 +371,7 @@ function checkSchedule(service: ServiceConfig, given: Given<typeof SERVICE>, { k
     return;
   }
   if (schedule === null && every === null) {
-    const field = (['time_zone', 'overlap', 'catch_up', 'jitter'] as const).find((one) => given[one] !== undefined);
+    const field = (['time_zone', 'overlap', 'catch_up', 'jitter'] as const).find((one) => own[one] !== undefined);
     if (field === undefined) return;
     const message = `\`${field}\` says how \`${name}\` runs again, but it has neither \`schedule\` nor \`every\``;
     report(key(field), 'contradiction', message, 'add `schedule: "@daily"` or `every: 10m`, or remove it');
@@ -381,7 +382,7 @@ function checkSchedule(service: ServiceConfig, given: Given<typeof SERVICE>, { k
     const message = `\`${name}\` is a service, which is meant to keep running: only a task runs by \`${field}\``;
     report(key(field), 'impossible-value', message, 'add `type: task`');
   }
-  if (every !== null && given.time_zone !== undefined)
+  if (every !== null && own.time_zone !== undefined)
     report(key('time_zone'), 'contradiction', '`every` is an interval, so it has no time zone', 'remove `time_zone`');
   if (every !== null && jitter >= every) {
     const message = `\`jitter\` (${formatDuration(jitter)}) must be shorter than \`every\` (${formatDuration(every)})`;
@@ -389,18 +390,18 @@ function checkSchedule(service: ServiceConfig, given: Given<typeof SERVICE>, { k
   }
 }
 
-/** Contradictions between the fields of its memory. */
+/** Contradictions between the fields of its memory. `defaults` may have some that only certain services need. */
 function checkMemory(
   { name, max_memory, memory_limit, broken }: ServiceConfig,
-  given: Given<typeof SERVICE>,
+  own: Given<typeof SERVICE>,
   { key, report }: FieldReporter,
 ): void {
   if (broken.has('max_memory') || broken.has('memory_limit')) return;
-  if (max_memory === null && given.on_exceed !== undefined) {
+  if (max_memory === null && own.on_exceed !== undefined) {
     const message = `\`on_exceed\` says what happens above \`max_memory\`, which \`${name}\` does not have`;
     report(key('on_exceed'), 'contradiction', message, 'add `max_memory: 8GiB`, or remove it');
   }
-  if (memory_limit === null && given.oom_group !== undefined) {
+  if (memory_limit === null && own.oom_group !== undefined) {
     const message = `\`oom_group\` says what happens above \`memory_limit\`, which \`${name}\` does not have`;
     report(key('oom_group'), 'contradiction', message, 'add `memory_limit: 8GiB`, or remove it');
   }

@@ -103,6 +103,12 @@ describe('a mistake in a schedule', () => {
     expect(text).toContain(help);
   });
 
+  test('`defaults` may have fields that only tasks with a schedule need', () => {
+    const defaults = 'defaults: { time_zone: UTC, overlap: skip, jitter: 1s }\n';
+    const services = 'services: { a: { command: run }, b: { command: run, type: task, every: 10m } }\n';
+    expect(printed(`${defaults}${services}`)).toBe('');
+  });
+
   test('a service, TZ that is no name, and a dependent that would restart each time', () => {
     const service = printed('services: { a: { command: run, every: 10m } }\n');
     expect(service).toContain('only a task runs by `every`');

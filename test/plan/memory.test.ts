@@ -59,6 +59,11 @@ describe('the memory of a service', () => {
     expect(messages(`services: { a: { command: run, ${fields} } }\n`)).toEqual([says]);
   });
 
+  test('`defaults` may have fields that only services with a limit need', () => {
+    const services = 'services: { a: { command: run }, b: { command: run, max_memory: 1GiB } }\n';
+    expect(messages(`defaults: { on_exceed: fail, oom_group: false }\n${services}`)).toEqual([]);
+  });
+
   test('words of other systems lead to the fields', () => {
     expect(printed(oneService('command: run', 'mem_limit: 1g'))).toContain('help: it is called `memory_limit`');
     expect(printed(oneService('command: run', 'max_memory_restart: 1G'))).toContain('help: it is called `max_memory`');
