@@ -55,7 +55,9 @@ export function makeGuard(plan: ControlPlan): (head: Head) => Refusal | null {
     const authorization = header('authorization');
     if (isValidToken === null) return method === 'POST' ? { status: 403, error: READS_ONLY } : null;
     const path = target.split('?', 1)[0] ?? target;
-    if (authorization.length === 0 && method !== 'POST' && !needsToken(plan, path)) return null;
+    // A wrong token is refused on an open path too, so that its client notices. Other schemes are those of a proxy.
+    const hasToken = authorization.some((one) => /^bearer\b/i.test(one));
+    if (!hasToken && method !== 'POST' && !needsToken(plan, path)) return null;
     const [given = ''] = authorization;
     const isValid = isValidToken(/^bearer +(.+)$/i.exec(given)?.[1] ?? '');
     return isValid && authorization.length === 1 ? null : { status: 401, error: 'the token is missing or wrong' };

@@ -149,6 +149,10 @@ describe('the token', () => {
     expect(refused(open, { method: 'POST', target: '/healthz' })).toBe(401);
     expect(bearing('Bearer wrong', '/healthz', open)).toBe(401);
     expect(bearing('Bearer wrong', '/', open)).toBe(401);
+    // The password of a proxy in front, which passes it on.
+    expect(bearing('Basic dXNlcjp3b3Jk', '/healthz', open)).toBe(null);
+    expect(bearing('Basic dXNlcjp3b3Jk', '/', open)).toBe(null);
+    expect(bearing('Basic dXNlcjp3b3Jk', '/readyz', open)).toBe(401);
     expect(needsToken({ ...PLAN, ...open }, '/__proto__')).toBe(true);
   });
 });
