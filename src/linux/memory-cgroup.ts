@@ -121,17 +121,31 @@ function folderOf(group: string, owner: string): string {
   return `${ownHome()?.folder ?? V2}/${PREFIX}${owner}.${group}`;
 }
 
-/** The number of processes of a service that the kernel has killed because of its limit, since its cgroup was made. */
+/**
+ * How often the kernel has killed processes of a service because of its limit, since its cgroup was made. Does not grow with the
+ * kills for another reason, such as the limit of the container.
+ */
 export function countLimitKills(group: string, owner: string): number {
-  const folder = folderOf(group, owner);
-  for (const file of ['memory.events', 'memory.oom_control']) {
+  return limitKillsIn(folderOf(group, owner));
+}
+
+/**
+ * `oom_kill` counts the kills of any OOM killer. `oom` (version 2) and `failcnt` (version 1) count how often the limit of the cgroup
+ * itself was reached (https://docs.kernel.org/admin-guide/cgroup-v2.html).
+ */
+export function limitKillsIn(folder: string): number {
+  const numberIn = (file: string, pattern: RegExp): number | null => {
     try {
-      return Number(/^oom_kill (\d+)/m.exec(readLatin1(`${folder}/${file}`))?.[1] ?? 0);
+      return Number(pattern.exec(readLatin1(`${folder}/${file}`))?.[1] ?? 0);
     } catch {
       // The other version.
+      return null;
     }
-  }
-  return 0;
+  };
+  const kills =
+    numberIn('memory.events', /^oom_kill (\d+)/m) ?? numberIn('memory.oom_control', /^oom_kill (\d+)/m) ?? 0;
+  const reached = numberIn('memory.events', /^oom (\d+)/m) ?? numberIn('memory.failcnt', /^(\d+)/) ?? 0;
+  return Math.min(kills, reached);
 }
 
 /** Removes the cgroups of the services of a supervisor that have no processes. Never fails. */

@@ -5,7 +5,7 @@ import type { Exit, ProcessSpec } from '../plan/process.ts';
 import { renderSize } from '../text.ts';
 import type { Announce } from './announcer.ts';
 
-/** The number of processes of a service that the kernel has killed because of its limit (`countLimitKills`). */
+/** How often the kernel has killed processes of a service because of its limit (`countLimitKills`). */
 type CountKills = (service: string) => number;
 
 /**

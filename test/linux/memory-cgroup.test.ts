@@ -1,9 +1,9 @@
 // Where cgroups for the memory of services are made, for both versions, with and without a cgroup namespace, and after a move.
 import { expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findHome, removeEmpty } from '../../src/linux/memory-cgroup.ts';
+import { findHome, limitKillsIn, removeEmpty } from '../../src/linux/memory-cgroup.ts';
 
 const there =
   (...paths: readonly string[]) =>
@@ -44,4 +44,20 @@ test('a cgroup that is still in use does not keep the others from being removed'
   expect(readdirSync(folder).sort()).toEqual(['svc-super.1.b', 'svc-super.2.a']);
   rmSync(folder, { recursive: true });
   expect(() => removeEmpty(folder, 'svc-super.1.')).not.toThrow();
+});
+
+test('kills for another reason than the limit of the cgroup do not count', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'svc-cgroup-'));
+  const kills = (files: Readonly<Record<string, string>>) => {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return limitKillsIn(folder);
+  };
+  expect(limitKillsIn(folder)).toBe(0);
+  expect(kills({ 'memory.oom_control': 'under_oom 0\noom_kill 2\n', 'memory.failcnt': '0\n' })).toBe(0);
+  expect(kills({ 'memory.failcnt': '40\n' })).toBe(2);
+  // The limit of the container, then its own, with `memory.oom.group`, then that of the container again.
+  expect(kills({ 'memory.events': 'max 0\noom 0\noom_kill 3\noom_group_kill 0\n' })).toBe(0);
+  expect(kills({ 'memory.events': 'max 9\noom 1\noom_kill 6\noom_group_kill 1\n' })).toBe(1);
+  expect(kills({ 'memory.events': 'max 9\noom 1\noom_kill 9\noom_group_kill 1\n' })).toBe(1);
+  rmSync(folder, { recursive: true });
 });
