@@ -55,23 +55,20 @@ export function chooseLastLines(lines: readonly string[], requests: readonly Pro
  * Signs of an error in the logs of Python, Go, Java, Node, glog and of the C runtime. A wrong match only makes the
  * post-mortem begin some lines earlier.
  */
-const ERRORS = new RegExp(
-  [
-    /\b(?:ERROR|FATAL|CRITICAL|PANIC|EMERG)\b/,
-    /Traceback \(most recent call last\)/,
-    // `RuntimeError: …`, `java.lang.OutOfMemoryError`, `Exception in thread`
-    /(?:Error|Exception)(?=[:\s]|$)/,
-    /\b(?:error|fatal|panic)\s?[:\]=]/,
-    /(?:\[|level"?[=:]\s?"?)(?:error|fatal|panic|critical|err|crit|emerg)\b/i,
-    /^[EF]\d{4} /,
-    /\b(?:terminate called|Segmentation fault|core dumped|[Oo]ut of memory)\b/,
-  ]
-    .map(({ source }) => source)
-    .join('|'),
-);
+const ERRORS = [
+  /\b(?:ERROR|FATAL|CRITICAL|PANIC|EMERG)\b/,
+  /Traceback \(most recent call last\)/,
+  // `RuntimeError: …`, `java.lang.OutOfMemoryError`, `Exception in thread`
+  /(?:Error|Exception)(?=[:\s]|$)/,
+  /\b(?:error|fatal|panic)\s?[:\]=]/,
+  /(?:\[|level"?[=:]\s?"?)(?:error|fatal|panic|critical|err|crit|emerg)\b/i,
+  /^[EF]\d{4} /,
+  /\b(?:terminate called|Segmentation fault|core dumped|[Oo]ut of memory)\b/,
+];
 
 export function looksLikeError(line: string): boolean {
-  return ERRORS.test(line.slice(0, TRIED));
+  const tried = line.slice(0, TRIED);
+  return ERRORS.some((pattern) => pattern.test(tried));
 }
 
 /** Returns a test for lines that log a request of a probe: `"GET /health HTTP/1.1" 200`, `GET "/health"`. */

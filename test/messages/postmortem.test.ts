@@ -82,6 +82,8 @@ test('a line that looks like an error is recognized for most languages and logge
     'terminate called after throwing an instance of',
     'Segmentation fault (core dumped)',
     'nginx: [emerg] bind() to 0.0.0.0:80 failed',
+    '[Error] the model is missing',
+    'ts=… level=Error msg=x',
   ];
   const others = ['INFO: 0 errors', 'no error', 'handled 12 requests', 'error_log /dev/stderr', 'Listening on 80'];
   expect(errors.filter((line) => !looksLikeError(line))).toEqual([]);
