@@ -66,18 +66,17 @@ const BACKGROUND_QUESTION =
 
 /** Leftover processes that the supervisor has ended. */
 export function renderCleanedUp(name: string, leftovers: readonly LeftoverProcess[], isBackground: boolean): string {
-  const shown = leftovers.slice(0, SHOWN).map(renderProcess);
-  const more = leftovers.length > shown.length ? `, and ${leftovers.length - shown.length} more` : '';
   const count = `${leftovers.length} ${leftovers.length === 1 ? 'process' : 'processes'}`;
-  return `cleaned up ${count} of ${name}: ${shown.join(', ')}${more}${isBackground ? `. ${BACKGROUND_QUESTION}` : ''}`;
+  return `cleaned up ${count} of ${name}: ${renderProcesses(leftovers)}${isBackground ? `. ${BACKGROUND_QUESTION}` : ''}`;
 }
 
 /** Processes that the supervisor may not send SIGKILL to. */
 export function renderRefused(processes: readonly LeftoverProcess[]): string {
-  const shown = processes.slice(0, SHOWN).map(renderProcess);
-  return `SIGKILL is not permitted to ${shown.join(', ')}: another user's, and CAP_KILL is missing`;
+  return `SIGKILL is not permitted to ${renderProcesses(processes)}: another user's, and CAP_KILL is missing`;
 }
 
-function renderProcess({ pid, name }: LeftoverProcess): string {
-  return `${name} (pid ${pid})`;
+function renderProcesses(processes: readonly LeftoverProcess[]): string {
+  const shown = processes.slice(0, SHOWN).map(({ pid, name }) => `${name} (pid ${pid})`);
+  const more = processes.length > shown.length ? `, and ${processes.length - shown.length} more` : '';
+  return `${shown.join(', ')}${more}`;
 }

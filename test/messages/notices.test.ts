@@ -61,6 +61,11 @@ const TABLE: readonly (readonly [Notice, string])[] = [
       "Start the container with CAP_KILL, or run the program as svc-super's own user",
   ],
   [
+    { event: 'unkillable', refused: Array.from({ length: 10 }, () => sh), waited: null },
+    `error: cannot be ended: SIGKILL is not permitted to ${'sh (pid 7), '.repeat(8)}and 2 more: another user's, and CAP_KILL is ` +
+      "missing. Start the container with CAP_KILL, or run the program as svc-super's own user",
+  ],
+  [
     { event: 'unkillable', refused: null, waited: 20_000 },
     'error: still has processes 20.0 s after it was told to stop: they do not die of SIGKILL',
   ],
