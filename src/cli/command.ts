@@ -94,7 +94,7 @@ export interface CommandContext {
   ): Promise<readonly PreflightFinding[]>;
   /** Inspects the programs of an image that is being built. */
   inspectBuild(plan: Plan): Promise<readonly PreflightFinding[]>;
-  /** Reads the configuration; supervision begins after the command has returned. */
+  /** Reads the configuration. Resolves to 0 if it is valid: supervision then begins after the command has returned; otherwise to an exit code. */
   up(files: ConfigurationFiles, options: UpOptions): Promise<number>;
 }
 

@@ -12,7 +12,7 @@ const PLACES = ['./services.yaml', '/etc/svc-super/services.yaml', '/services.ya
 export function findConfiguration(context: CommandContext, given: readonly string[] = []): ConfigurationFiles | null {
   const inEnvironment = (context.environment.SVC_SUPER_CONFIG ?? '').split(':').filter((path) => path !== '');
   const named = given.length > 0 ? given : inEnvironment;
-  const found = PLACES.find((path) => named.length === 0 && context.files.stat(path) !== null);
+  const found = PLACES.find((path) => named.length === 0 && context.files.stat(resolve(context.cwd, path)) !== null);
   const [path, ...more] = (found === undefined ? named : [found]).map((one) => resolve(context.cwd, one));
   return path === undefined ? null : { path, more };
 }

@@ -35,7 +35,7 @@ const waitFor: Shape<ProbeConfig> = refined(
     elsewhere: {
       log: 'earlier output does not show that the service is idle: use `http`, `tcp`, `exec` or `file`',
       notify: 'an earlier notification does not show that the service is idle: use `http`, `tcp`, `exec` or `file`',
-      failures: 'the probe runs until it succeeds, or until `timeout` is over',
+      failures: 'the probe runs until it succeeds, or until the `timeout` of `before_stop` is over',
       successes: 'the probe runs until it succeeds once',
       matches: 'write it in `http`: `http: {path: …, matches: …}`',
     },

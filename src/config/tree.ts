@@ -93,7 +93,7 @@ export function toPlace(source: Source, span: Span): Place {
   return { file: partAt(source, span.start).file, range: toRange(source, span) };
 }
 
-/** One step from a map to a value or from a list to an item; a text also finds the list item that has this text. */
+/** One step from a map to a value or from a list to an item. In `locateIn` a text also finds the list item that has this text. */
 export type PathStep = string | number;
 
 /**
@@ -124,15 +124,17 @@ export function locateIn(root: Node, path: readonly PathStep[]): { readonly span
   return { span, complete: true };
 }
 
-/** Where the last key of a path is written; null if it does not exist. */
+/** Where the last key or list item of a path is written; null if it does not exist. */
 export function locateKey(root: Node, path: readonly PathStep[]): Span | null {
   let node: Node = root;
   let span: Span | null = null;
   for (const step of path) {
     if (step === 0 && node.kind === 'map') continue;
     if (typeof step === 'number' && node.kind === 'list') {
-      node = node.items[step] ?? node;
-      span = node;
+      const item = node.items[step];
+      if (item === undefined) return null;
+      node = item;
+      span = item;
       continue;
     }
     const entry: MapEntry | undefined = node.kind === 'map' ? node.entries.get(String(step)) : undefined;

@@ -87,6 +87,7 @@ function describeResponses({ responses, streams }: Route, isOpen: boolean): Json
   const all = { ...responses, ...(!isOpen && { 401: 'the token is missing or wrong' }) };
   return Object.fromEntries(
     Object.entries(all).map(([status, description]) => {
+      // The 503 of the health checks has their ordinary body.
       if (Number(status) >= 400 && Number(status) !== 503) {
         return [status, { description, content: { 'application/json': { schema: ERROR } } }];
       }

@@ -1,11 +1,12 @@
-// Streams of lines to readers that may be slow, as their sources see them. Nothing waits for a slow reader: it loses lines,
-// and the stream reports how many. Pure except for the given writer.
+// Streams of lines to readers that may be slow, as their sources see them. No service waits for a slow reader: sources that follow
+// services (logs, events) drop lines while `queued` is large, and show the gap; the output of `exec` awaits room(). Drops nothing
+// itself. Pure except for the given writer.
 
 /** The destination of a stream's lines. */
 export interface Outlet {
   /** Bytes that wait for the reader. */
   readonly queued: number;
-  /** Queues whole lines, whatever the length of the queue: sources of much data check `queued` first, or await room(). */
+  /** Queues whole lines, whatever the length of the queue: a source checks `queued` first, or awaits room(). */
   write(text: string | Uint8Array): void;
   /** Resolves when the queue is short, or the reader has disconnected. */
   room(): Promise<void>;

@@ -69,7 +69,8 @@ export function evaluateReading(
   const steady = isStill(wait, used) ? wait.steady : { since: now, used };
   const others = reading.holders.filter(({ service }) => service === null);
   const shortage = [...crowded, ...grown];
-  // Shared memory need not return to the baseline; and where no process here holds any, none can free it.
+  // Shared memory need not return to the baseline. Otherwise only a process that belongs to no service, such as one of the last
+  // run that the driver still tears down, is worth the wait: services keep theirs, and other containers show no processes here.
   const settled = steady !== null && now - steady.since >= STEADY_AFTER && (plan.shared || others.length === 0);
   if (settled && crowded.length === 0) {
     return {

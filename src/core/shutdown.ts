@@ -11,7 +11,7 @@ import { isActive } from './state.ts';
 import { killRun, stopRun } from './stopping.ts';
 import { type EndCause, endOf, type Phase } from './world.ts';
 
-/** Exit code of a stop that needed SIGKILL. */
+/** Exit code of a stop that needed SIGKILL, for whichever reason: transition.ts notes each. */
 const KILLED = exitCodeOfSignal(signalNumber('SIGKILL'));
 
 /**

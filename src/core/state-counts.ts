@@ -5,7 +5,7 @@ import { hasRunDeadline, isActive, type Service } from './state.ts';
 const COUNTED = {
   /** Will change state without outside help: it runs, or a timer is armed. */
   changing: ({ state }) => isActive(state) || state.id === 'backoff' || state.id === 'scheduled',
-  /** Neither ready nor ended. */
+  /** On the way to ready or to its end. A scheduled task is not: it waits for its time. */
   unsettled: ({ state }) =>
     state.id === 'pending' || state.id === 'backoff' || (isActive(state) && state.id !== 'ready'),
   /** Its run has a deadline, which must not pass while the supervisor does not run. */

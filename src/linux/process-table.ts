@@ -12,7 +12,7 @@ import {
 } from './processes.ts';
 import { ReservedDescriptor } from './reserved-descriptor.ts';
 
-/** The marks of one process; undefined: not read yet. Null: the process has none. */
+/** The marks of one process; undefined: not read yet. Null: the process has none, and a name of a run it may get. */
 interface CachedMarks {
   mark?: string | null;
   runName?: string | null;
@@ -139,6 +139,7 @@ export class ProcessTable {
 
   #runNameOf(process: Process): string | null {
     const cached = this.#cached(process);
+    // Null is read again: /proc shows no environment while a process executes a program, and shows the new one afterwards.
     cached.runName ??= readRunName(process.pid);
     return cached.runName;
   }

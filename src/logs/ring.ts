@@ -6,7 +6,7 @@ export interface LogBlock {
   /** Wall time at which the block was read from the pipe, milliseconds. */
   readonly time: number;
   readonly stream: 'stdout' | 'stderr';
-  /** Lines, each with a prefix of `prefix` bytes and a newline. */
+  /** Lines, each with a prefix of `prefix` bytes, all ASCII, and a newline. */
   readonly bytes: Uint8Array;
   readonly prefix: number;
 }

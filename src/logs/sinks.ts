@@ -32,7 +32,7 @@ export class Sink {
   /** Whether a write has failed: the reader has gone. */
   #isClosed = false;
   #waiting: (() => void)[] = [];
-  /** Whether the output has accepted a part of a piece only. */
+  /** Whether a write waits: the output may have accepted a part of a piece only. */
   isTorn = false;
   /** Called when isTorn has changed. */
   onTorn: () => void = () => undefined;

@@ -181,7 +181,7 @@ export function encodeKeep(records: Records): Buffer {
   return frame.end();
 }
 
-/** Combines frames into one, which PID 1 executes completely or not at all. */
+/** Combines frames into one: PID 1 executes them all or, if this process dies before the last byte is written, none. */
 export function encodeBatch(frames: readonly Uint8Array[]): Buffer {
   const frame = new Frame(REQUEST.batch);
   for (const bytes of frames) frame.bytes(bytes);
@@ -265,6 +265,7 @@ export type Pid1Event =
       readonly run: number;
       readonly step: SpawnStep;
       readonly errno: number;
+      /** For `streams` the descriptor, for `limits` the number of the resource, otherwise 0. */
       readonly index: number;
     }
   /** `status` is that of wait4(2). */
@@ -300,7 +301,7 @@ export interface RunEntry {
   readonly pid: number;
   readonly start: number;
   readonly mark: bigint;
-  /** Meaningful for `failed` only. */
+  /** Meaningful for `failed` only, and as in the event. */
   readonly failure: { readonly step: SpawnStep; readonly errno: number; readonly index: number };
   /** The status of wait4(2), meaningful for `exited` only. */
   readonly status: number;

@@ -15,8 +15,8 @@ export interface Input {
 }
 
 /**
- * The streams of a program, and its pipes in the order in which PID 1 creates them. `output` are the descriptors from 1
- * on.
+ * The streams of a program, and its pipes in the order in which PID 1 creates them. `output` are the descriptors from 1 on; for a
+ * terminal it is empty, otherwise it has at least two entries.
  */
 export function arrangeStreams(
   input: Input | null,

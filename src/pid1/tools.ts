@@ -10,7 +10,7 @@ import { OutputPipe } from './pipe.ts';
 import type { Run, RunListener, RunRequest } from './run.ts';
 import type { Input, PipeEnd } from './streams.ts';
 
-/** The result of a command: its exit code, a description of its end, and the last line of its output. */
+/** The result of a command: its exit code (null: it was not run, because of an abort), a description of its end, and the last line of its output. */
 interface ToolResult {
   readonly code: number | null;
   readonly summary: string;

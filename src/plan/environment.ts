@@ -51,8 +51,8 @@ interface MissingFile {
 }
 
 /**
- * Reads the layers that all services share. `lateBefore`: files that did not exist when the current plan was made; they are
- * read at starts only, so that a reload does not take what a task has written since then for a change.
+ * Reads the layers that all services share. `before`: the current plan, at a reload. Its `lateFiles`, which did not exist when it was
+ * made, are read at starts only, so that a reload does not take what a task has written since then for a change.
  */
 export function makeEnvironments(
   config: Config,

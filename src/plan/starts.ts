@@ -1,5 +1,5 @@
 // Decides which services start with the supervisor: by `start`, and by `profiles` and the profiles that are on, as in Compose.
-// A service that is named on the command line starts in any case. Starts nothing itself. Pure.
+// A service that is named on the command line starts whatever these say, unless it is disabled. Starts nothing itself. Pure.
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { matchServices } from './names.ts';
 import type { Edge, ServicePlan, StartMode } from './plan.ts';
@@ -21,7 +21,7 @@ const ALL = '*';
 type Edges = ReadonlyMap<string, readonly Edge[]>;
 
 /**
- * How each service starts, by name. Reports unknown profiles, and services that start although they depend on one whose profile
+ * How each service starts, by name, if it is enabled. Reports unknown profiles, and services that start although they depend on one whose profile
  * is off.
  */
 export function startModes(

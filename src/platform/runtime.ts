@@ -51,6 +51,6 @@ export function ignoreSignals(): void {
  * the pool, and one of them may be blocked: in a write to a terminal that is stopped, or in the read of threads.ts.
  * Does nothing on Bun.
  */
-export function endBlockedProcess(): void {
+export function endOwnProcessOnNode(): void {
   if (typeof Bun === 'undefined') process.kill(process.pid, 'SIGKILL');
 }

@@ -77,7 +77,10 @@ export interface ExecutorParts<Handle extends RunHandle = RunHandle> {
   describePortHolder(port: number): string | null;
   /** Reads the env files and secrets of a service; `failure` says why one of them cannot be used, null: there is none. */
   readEnvironment(plan: ServicePlan): { readonly env: ServicePlan['env']; readonly failure: string | null };
-  /** Runs a command of a service. `output`: pipes that the caller reads; absent: only the last line is kept. */
+  /**
+   * Runs a command of a service. `output`: pipes that the caller reads; absent: only the last line is kept. `code`: as a shell gives
+   * it; null: it was not run, because of an abort. `summary` describes its end.
+   */
   runTool(
     request: RunRequest,
     abort: AbortSignal,

@@ -36,7 +36,7 @@ const runEnvironment = () => require('../plan/run-environment.ts') as typeof imp
 /** Loaded if a service has `memory_limit`. */
 const memoryCgroup = () => require('../linux/memory-cgroup.ts') as typeof import('../linux/memory-cgroup.ts');
 
-/** An event is dropped after it has ended this many supervisors. */
+/** An event is dropped after it has ended this many supervisors; the next one drops all that have the same description. */
 const FATAL_MOST = 2;
 
 /** `old`: the keys of the previous supervisor's records. */
@@ -194,7 +194,7 @@ function describeEvent(event: Event): string {
   return JSON.stringify(event.type === 'plan-changed' ? { type: event.type } : event);
 }
 
-/** The trace of `--debug`: one line for an event, and one for each effect. */
+/** The trace of `--debug`: one line for an event, and one for each effect. Effects have no plan: they name services. */
 function renderTrace(event: Event, effects: readonly unknown[], now: number): string {
   const lines = [`${now.toFixed(3)} event ${describeEvent(event)}`];
   for (const effect of effects) lines.push(`${now.toFixed(3)}   effect ${JSON.stringify(effect)}`);

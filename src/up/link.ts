@@ -7,7 +7,7 @@ import { Children } from '../pid1/children.ts';
 import { Pid1 } from '../pid1/client.ts';
 import type { Plan } from '../plan/plan.ts';
 import { FD, type Handover } from '../platform/handover.ts';
-import { endBlockedProcess } from '../platform/runtime.ts';
+import { endOwnProcessOnNode } from '../platform/runtime.ts';
 import { openConnection } from '../platform/socket.ts';
 import type { Clock } from '../ports.ts';
 import { SignalRelay } from './signals.ts';
@@ -81,7 +81,7 @@ export class Link {
       clock.after(1, () => this.#endWithoutPid1());
       return;
     }
-    endBlockedProcess();
+    endOwnProcessOnNode();
     exit(EXIT_CODE.software);
   }
 }

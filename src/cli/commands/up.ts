@@ -1,5 +1,5 @@
-// `up`: checks its flags and prepares the start of the services. Starts none itself: supervision (src/up/) begins after the command
-// has returned.
+// `up`: checks its flags and has the configuration read. Starts no service itself: supervision (src/up/) begins after the command has
+// returned.
 import { resolve } from '../../paths.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { requireConfiguration } from '../config-file.ts';
@@ -39,10 +39,11 @@ export default {
         'for development of svc-super: print every event and its effects on standard error, and do not replace a supervisor that does not respond',
     },
   },
-  run: beginSupervision,
+  run: prepareSupervision,
 } satisfies Command;
 
-function beginSupervision(context: CommandContext, given: GivenFlags): Promise<number> | number {
+/** Returns 0 if supervision can begin, or the exit code of an error. */
+function prepareSupervision(context: CommandContext, given: GivenFlags): Promise<number> | number {
   const { values, positionals: names, lists } = given;
   if (values.quiet === true && values.verbose === true) {
     context.err('svc-super: `--quiet` and `--verbose` contradict each other: leave one out\n');

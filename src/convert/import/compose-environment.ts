@@ -100,7 +100,7 @@ function importFiles(reader: ComposeReader, fields: ServiceDraft['fields']): voi
     const why =
       text !== null && /\$/.test(text)
         ? 'Compose replaces the variables in it, svc-super does not; it is read relative to the folder of services.yaml'
-        : 'it is read when the container starts, relative to the folder of services.yaml';
+        : 'it is read at each start of the service, relative to the folder of services.yaml';
     report.look(
       section.where('env_file'),
       `env_file of ${reader.key}: ${path}`,

@@ -95,7 +95,7 @@ function withoutProgram(
 ): Record<string, Value> | null {
   if (probe === null) return null;
   const what = `healthcheck of ${service.name}: ${text}`;
-  const why = 'svc-super asks itself, so the program is not needed; a status from 200 to 399 is an answer';
+  const why = 'svc-super sends the request itself, so the program is not needed; a status from 200 to 399 is a success';
   reader.report.changed(reader.section.where('healthcheck'), what, why);
   return probe;
 }

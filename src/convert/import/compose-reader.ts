@@ -63,7 +63,8 @@ export class DockerRun {
   report(report: Report): void {
     if (this.#options.size === 0) return;
     const line = `docker run ${[...this.#options].join(' ')} IMAGE`;
-    report.look(null, 'the container', 'these options replace settings that each service had', `\`${line}\``);
+    const why = 'settings of its services in Compose are options of `docker run` here';
+    report.look(null, 'the container', why, `start it with \`${line}\``);
   }
 }
 

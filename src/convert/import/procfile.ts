@@ -55,7 +55,7 @@ export function importProcfile(input: ImportInput): Imported {
     report.look(
       null,
       envFile,
-      'it is read at the start, relative to the folder of services.yaml',
+      'it is read at each start of a service, relative to the folder of services.yaml',
       'copy it into the image',
     );
   }

@@ -99,14 +99,14 @@ export function reportTrap(state: ShellState, statement: Statement): void {
     state.report.lost(
       where,
       text,
-      'stopping every service in order is what svc-super does',
+      'svc-super stops every service in order',
       isPlain ? null : 'use `hooks: {before_stop: …}` if it does more',
     );
   else
     state.report.look(
       where,
       text,
-      'stopping every service in order is what svc-super does; what else it does is not carried over',
+      'svc-super stops every service in order; what the trap does besides is not carried over',
       'use `hooks: {before_stop: …}` if it does more',
     );
 }

@@ -257,7 +257,7 @@ services:
       'it goes into the background by itself, and svc-super ends it with the task. Run it in the foreground: `/usr/sbin/sshd -D -e`',
     ],
     ['arguments of the image', 'a &\nexec "$@"', 'its command is the CMD of the image'],
-    ['a trap', "trap 'kill 0' TERM\na", 'stopping every service in order is what svc-super does'],
+    ['a trap', "trap 'kill 0' TERM\na", 'svc-super stops every service in order'],
     ['a fixed code', 'a &\nwait -n\nexit 0', 'the script always exited with 0'],
     ['an open quote', 'a "b', 'the script: it has a mistake here'],
     ['a condition that is none', 'if grep -q x /f; then a & fi\nwait', 'the condition cannot be written as `enabled`'],
