@@ -1,5 +1,5 @@
-// Commands, and the texts that name things: services, groups, variables, paths. All of them reach execve(2), so none may
-// contain a NUL.
+// Commands, and the names of services and groups: their shapes, and what can be told from the text of a command. The reader of
+// the file refuses a NUL in any text, which execve(2) could not take.
 import { byKind, listOf, refined, type Shape, text } from './shape.ts';
 
 /** A text for `/bin/sh -c`, or an argument vector. */
@@ -32,15 +32,12 @@ export function isOneProgram(line: string): boolean {
   return isSimple(withoutQuotes(line.trim()));
 }
 
+/** An escaped character, a quoted text, or a `${…}` whose value the shell splits into words and does not parse as grammar. */
+const QUOTED = /\\[^\n]|'[^']*'|"(?:[^"\\]|\\.)*"|\$\{\w+(?:[:+=?-][^;&|()<>{}'"`$\\\n\r]*)?\}/gs;
+
 /** The line with each quoted text and each `${…}` replaced by a word. */
 function withoutQuotes(line: string): string {
-  return (
-    line
-      // The shell splits the value of a variable into words and does not parse it as grammar.
-      .replaceAll(/(?<!\\)\$\{\w+(?:[:+=?-][^;&|()<>{}'"`$\\\n\r]*)?\}/g, '$v')
-      .replaceAll(/'[^']*'|"(?:[^"\\]|\\.)*"/gs, 'q')
-      .replaceAll(/\\[^\n]/g, 'q')
-  );
+  return line.replaceAll(QUOTED, (found) => (found.startsWith('$') ? '$v' : 'q'));
 }
 
 /** Whether a line without quotes is a single program with its arguments. */

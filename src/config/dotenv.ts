@@ -10,7 +10,7 @@ export interface Dotenv {
   readonly problems: readonly DotenvProblem[];
 }
 
-const KEY = /^(?:export[ \t]+)?([^\s=#'"]+)[ \t]*=/;
+const KEY = /^(?:export[ \t]+)?([^\s=#'"\0]+)[ \t]*=/;
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '"': '"', '\\': '\\', $: '$' };
 
 /**

@@ -15,6 +15,9 @@ type Interpolated =
 
 const FORMS = `the forms are \`\${VAR}\`, \`\${VAR:-default}\`, \`\${VAR:+text}\`, \`\${VAR:?why}\`, and \`$\${\` for a literal \`\${\``;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
+const UNCLOSED = 'this `${` is never closed';
+const MAX_DEPTH = 20;
+const TOO_DEEP = `references are nested more than ${MAX_DEPTH} deep`;
 
 /**
  * Replaces every reference in `text`. A default may contain references (`${A:-${B:-c}}`), up to a depth of 20. Returns all
@@ -33,8 +36,6 @@ interface Expansion {
   readonly next: number;
   readonly closed: boolean;
 }
-
-const MAX_DEPTH = 20;
 
 /** Expands from `index` on; inside a reference (`depth` above 0) up to its closing brace. */
 function expand(
@@ -85,12 +86,12 @@ function expandReference(
     problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
     return { text: '', next };
   };
-  if (depth >= MAX_DEPTH) return bad(text.length, `references are nested more than ${MAX_DEPTH} deep`);
+  if (depth >= MAX_DEPTH) return bad(text.length, TOO_DEEP);
   const name = NAME.exec(text.slice(start + 2, start + 2 + 256))?.[0] ?? '';
   const after = start + 2 + name.length;
   const closing = text.indexOf('}', start) + 1;
   if (closing === 0) {
-    return bad(text.length, 'this `${` is never closed', 'write `}` after the name, or `$${` for a literal `${`');
+    return bad(text.length, UNCLOSED, 'write `}` after the name, or `$${` for a literal `${`');
   }
   if (name === '') {
     return bad(
@@ -141,13 +142,17 @@ function expandOperator(
   depth: number,
 ): Replacement {
   // As in the shell, the text after the operator is evaluated only if it is needed.
-  const unused: InterpolationProblem[] = [];
   const given = value !== undefined && value !== '';
   const needed = given === (operator === ':+');
-  const rest = expand(text, after + 2, environment, needed ? problems : unused, depth + 1);
+  const inner: InterpolationProblem[] = [];
+  const rest = expand(text, after + 2, environment, inner, depth + 1);
+  if (needed) problems.push(...inner);
   if (!rest.closed) {
-    if (problems.length + unused.length > 0) return { text: '', next: text.length };
-    return bad(text.length, 'this `${` is never closed', 'write `}` at its end, or `$${` for a literal `${`');
+    // A reference inside that takes the rest of the text, and with it the closing brace of this one, is the only cause.
+    const cause = inner.find(({ message }) => message === UNCLOSED || message === TOO_DEEP);
+    if (cause === undefined) return bad(text.length, UNCLOSED, 'write `}` at its end, or `$${` for a literal `${`');
+    if (!needed) problems.push(cause);
+    return { text: '', next: text.length };
   }
   if (!needed) return { text: operator === ':+' ? '' : (value ?? ''), next: rest.next };
   if (operator !== ':?') return { text: rest.text, next: rest.next };

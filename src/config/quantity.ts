@@ -1,4 +1,4 @@
-// Durations (`250ms`, `1h30m`) and sizes (`64KiB`, `20MB`): text to number and back. The result for an invalid text is a
+// Durations (`250ms`, `1h30m`) from text to number and back, and sizes (`64KiB`, `20MB`) from text to number. The result for an invalid text is a
 // suggestion of what to write.
 
 /** The number; for an invalid text, what to write instead. */
@@ -66,10 +66,11 @@ export function parseSize(text: string): Parsed {
   const [, number = '', unit = ''] = parts;
   const size = Object.hasOwn(SIZES, unit) ? SIZES[unit] : undefined;
   if (unit === '') return { ok: false, suggestion: `write \`${number}B\`, \`${number}KiB\` or \`${number}MiB\`` };
-  const prefix = /^[kmgt]/i.exec(unit)?.[0].toUpperCase();
+  // Not `Mbit`, which is no size.
+  const prefix = /^([kmgt])(?:i?b?|bytes?)$/i.exec(unit)?.[1]?.toUpperCase();
   if (size === undefined || /\s/.test(text)) {
     const meant =
-      unit.toUpperCase() === 'B' ? 'B' : prefix === undefined ? null : `${prefix}${/i/i.test(unit) ? 'iB' : 'B'}`;
+      unit.toUpperCase() === 'B' ? 'B' : prefix === undefined ? null : `${prefix}${/^.i/i.test(unit) ? 'iB' : 'B'}`;
     return {
       ok: false,
       suggestion: meant === null ? 'write it like `64KiB` or `20MB`' : `write \`${number}${meant}\``,

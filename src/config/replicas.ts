@@ -41,7 +41,8 @@ interface Replicated {
 }
 
 /**
- * The replicas of a service, or the service itself if it has only one. `reread` reads the service again for a number,
+ * The replicas of a service, or the service itself if it has only one. `first.replicas` is the number that counts, whether the
+ * file or the operator has set it (countReplicas). `reread` reads the service again for a number,
  * because it may contain `${SVC_REPLICA}`. `isScaled`: a single replica has a number too, as it had before.
  */
 export function makeReplicas<S extends Replicated>(
@@ -105,6 +106,7 @@ interface Endpoint {
   readonly port: number | null;
 }
 
+/** `localhost` is an address here (probe-values.ts). A connection to `0.0.0.0` or `::` goes to this machine. */
 function isLoopback(host: string): boolean {
-  return host.startsWith('127.') || host === '::1' || host === '0.0.0.0';
+  return host.startsWith('127.') || ['::1', '0.0.0.0', '::'].includes(host);
 }

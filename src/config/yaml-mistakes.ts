@@ -121,7 +121,7 @@ export function reportSyntax(error: SyntaxError, marks: Marks, text: string, rea
   const { message, related, suggestion } = found;
   const span = found.span ?? { start, end: Math.max(start + 1, Math.min(end, start + 200)) };
   reading.report(span, 'yaml-syntax', `YAML: ${message.slice(0, 300)}`, {
-    suggestion: adviseReference(start, text) ?? suggestion ?? ADVICE[error.code],
+    suggestion: adviseReference(start, text, marks) ?? suggestion ?? ADVICE[error.code],
     ...(related === undefined ? {} : { related }),
   });
   return found.until ?? 0;
@@ -286,12 +286,13 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 /** For a line with `${X}` without quotes in a flow collection: YAML parses the brace as the start of a map. */
-function adviseReference(start: number, text: string): string | undefined {
+function adviseReference(start: number, text: string, marks: Marks): string | undefined {
   const lineStart = text.lastIndexOf('\n', start - 1) + 1;
   const lineEnd = text.indexOf('\n', start);
   const line = text.slice(lineStart, Math.min(lineEnd < 0 ? text.length : lineEnd, lineStart + 2000));
-  const hasReference = /(?:[[,]|(?:^|[^$]){)[^"']*\$\{/.test(line);
-  return hasReference ? 'inside `[ ]` and `{ }` a reference to a variable must be in quotes' : undefined;
+  const found = /(?:[[,]|(?:^|[^$]){)[^"']*\$\{/.exec(line);
+  const isInside = found !== null && marks.depthAt(lineStart + found.index + found[0].length - '${'.length) > 0;
+  return isInside ? 'inside `[ ]` and `{ }` a reference to a variable must be in quotes' : undefined;
 }
 
 function lowerFirst(message: string): string {

@@ -48,6 +48,8 @@ test('any other line is passed to the shell unchanged', () => {
     'a {b,c}',
     "a 'open",
     'a "open',
+    "a \\'; b 'x' \\'",
+    'a \\"; b "x" \\"',
     '. ./env',
     '~/run',
     '',

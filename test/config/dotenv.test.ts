@@ -81,6 +81,7 @@ describe('an environment file', () => {
       13,
     ],
     'A=x\0y\n': ['this value contains a NUL character', 0],
+    'A\0B=x\n': ['this line is not `KEY=VALUE`', 0],
   };
   for (const [text, [message, start]] of Object.entries(wrong)) {
     test(`${JSON.stringify(text)} is refused: ${message}`, () => {

@@ -50,6 +50,8 @@ describe('interpolation', () => {
     '${A+x}': '`${A+x}` is not a supported form',
     '${A:+${NONE}}': 'NONE is not set',
     '${NONE:+${A}': 'this `${` is never closed',
+    '${A:-${NONE} y': 'this `${` is never closed',
+    '${A:-${B y': 'this `${` is never closed',
     '${A/x/y}': '`${A/x/y}` is not a supported form',
     '${ A }': 'there is no variable name after this `${`',
     '${__proto__}': '__proto__ is not set',

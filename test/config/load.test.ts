@@ -221,6 +221,12 @@ describe('syntax errors', () => {
     );
   });
 
+  test('a reference outside of brackets has no suggestion about them', () => {
+    const text = printed('services:\n  a: { command: run }\n  b:\n    command: run a,b ${X}: y\n');
+    expect(text).toContain('`: `');
+    expect(text).not.toContain('inside `[ ]`');
+  });
+
   test('are reported together with earlier errors, without false errors after them', () => {
     expect(printed('nam: x\nservices:\n  a:\n    command: [run\n    prot: 5\n')).toMatch(
       /^services.yaml:1:1: error: unknown key `nam`[^:]*(\n.*)*error: YAML/,

@@ -75,6 +75,8 @@ describe('a size', () => {
     '64 KiB': 'write `64KiB`',
     '64kib': 'write `64KiB`',
     '1g': 'write `1GB`',
+    '1Mbit': 'write it like `64KiB` or `20MB`',
+    '2 megabytes': 'write it like `64KiB` or `20MB`',
     big: 'write it like `64KiB` or `20MB`',
     '1PB': 'write it like `64KiB` or `20MB`',
     '99999TiB': 'the largest possible is `8191TiB`',
