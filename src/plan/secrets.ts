@@ -7,9 +7,13 @@ const PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)[^\s@/]+@/gi;
 /** A token in place of the user of a web address: `https://token@host`. */
 const TOKEN_AS_USER = /(\bhttps?:\/\/)[^\s:/@?#]+@/gi;
 /** Names of options and fields. They must match as a whole: `--max-tokens` and `--tokenizer` are no secrets. */
-const FIELD = '(?:(?<![A-Za-z])(?:token|secret|pwd|(?:api|access|secret)[-_]?key|credentials?)|password|passwd)';
+const FIELD =
+  '(?:(?<![A-Za-z])(?:(?:(?:access|api|auth|bearer|client|id|refresh|session)[-_]?)?(?:token|secret)|pwd|' +
+  '(?:api|access|secret)[-_]?key|credentials?)|password|passwd)';
 /** A field with its value: `--api-key=x`, `?token=x`, `"password": "x"`. */
 const FIELD_VALUE = new RegExp(`(${FIELD}["']?(?:=|:\\s?)["']?)[^\\s"'&,;}]+`, 'gi');
+/** The header of HTTP: `Authorization: Bearer x`. */
+const AUTHORIZATION = /(\bauthorization["']?\s*[:=]\s*["']?(?:(?:bearer|basic|token)\s+)?)[^\s"',;}]+/gi;
 const OPTION = new RegExp(`^--?.*${FIELD}$`, 'i');
 
 /** Whether the variable of this name probably has a secret value. */
@@ -19,7 +23,11 @@ export function isSecretName(name: string): boolean {
 
 /** A text in which the passwords of addresses and the values of fields such as `token=` are replaced by `***`. */
 export function hidePasswords(text: string): string {
-  return text.replace(PASSWORD, '$1***@').replace(TOKEN_AS_USER, '$1***@').replace(FIELD_VALUE, '$1***');
+  return text
+    .replace(PASSWORD, '$1***@')
+    .replace(TOKEN_AS_USER, '$1***@')
+    .replace(AUTHORIZATION, '$1***')
+    .replace(FIELD_VALUE, '$1***');
 }
 
 /** Arguments of a command as `hidePasswords` shows them; in addition, the value of `--api-key VALUE` is replaced. */

@@ -52,6 +52,8 @@ export class AbsenceDetector {
   #checkLater(watching: { seenAt: number; cancel: () => void }): void {
     watching.cancel = this.#clock.after(TICK, () => {
       if (this.#clock.now() - watching.seenAt > TICK + LATE) this.#returned();
+      // What `returned` does may have called watch().
+      if (this.#watching !== watching) return;
       watching.seenAt = this.#clock.now();
       this.#signOfLife();
       this.#checkLater(watching);

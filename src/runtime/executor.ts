@@ -70,6 +70,11 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     return this.#resources.get(service)?.handle ?? null;
   }
 
+  /** Call it when a service was removed: one of the same name that is added later begins again with run 1. */
+  forget(service: string): void {
+    this.#resources.delete(service);
+  }
+
   perform(plan: ServicePlan, run: number, effect: ServiceEffect): void {
     switch (effect.type) {
       case 'spawn':

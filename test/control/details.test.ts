@@ -64,9 +64,20 @@ describe('the details of a service', () => {
     ['serve --tokenizer bert --token', 'serve --tokenizer bert --token'],
     ['PGPASSWORD=x1 http://h/?token=x1&n=1', 'PGPASSWORD=*** http://h/?token=***&n=1'],
     ['{"password":"x1"} https://x1@h/p git@h:p', '{"password":"***"} https://***@h/p git@h:p'],
+    ['accessToken=x1 authToken:x1 validtoken=9', 'accessToken=*** authToken:*** validtoken=9'],
   ])('hide secrets in arguments: %s', (argv, shown) =>
     expect(hideInArguments(argv.split(' '))).toEqual(shown.split(' ')),
   );
+
+  test('hide the value of an Authorization header', () =>
+    expect(
+      hideInArguments([
+        'Authorization: Bearer x1',
+        'authorization:x1',
+        '{"Authorization":"Basic x1","n":1}',
+        'basic auth',
+      ]),
+    ).toEqual(['Authorization: Bearer ***', 'authorization:***', '{"Authorization":"Basic ***","n":1}', 'basic auth']));
 
   test('have the runs, newest first, and one that the previous supervisor has started', () => {
     const runs = new RunLog();
