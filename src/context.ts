@@ -52,7 +52,7 @@ export function makeContext({ handover, clock, version, commit, gpus, up, out, e
     openScreen: async () => (await import('./platform/screen.ts')).openScreen(clock),
     out,
     // The terminal of `exec` is in raw mode: it adds no carriage return to a line end.
-    err: terminal === null ? err : (text) => err(String(text).replaceAll('\n', '\r\n')),
+    err: terminal === null ? err : (text) => err(withReturns(text)),
     save: writeNamedFile,
     wall: () => clock.wall(),
     after: (ms, fn) => clock.after(ms, fn),
@@ -62,6 +62,11 @@ export function makeContext({ handover, clock, version, commit, gpus, up, out, e
     inspect: makeInspector(environment, clock),
     inspectBuild: async (plan) => (await import('./check/build.ts')).inspectBuild(plan),
   };
+}
+
+/** Works on bytes, because a piece of output may be binary, or end within a character. */
+function withReturns(text: string | Uint8Array): Uint8Array {
+  return Buffer.from(Buffer.from(text).toString('latin1').replaceAll('\n', '\r\n'), 'latin1');
 }
 
 /** The first request uses the connection of the native program; later requests connect to the same path. */

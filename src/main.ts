@@ -19,6 +19,8 @@ const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'dev
 const commit = typeof SVC_SUPER_COMMIT === 'string' ? SVC_SUPER_COMMIT : null;
 
 const SIGPIPE = 13;
+/** The pause before a write is tried again, milliseconds. */
+const WRITE_PAUSE = 10;
 
 /** Writes the whole text synchronously, even to a non-blocking descriptor, because a short command ends right after it. */
 function print(fd: 1 | 2, text: string | Uint8Array): void {
@@ -27,12 +29,20 @@ function print(fd: 1 | 2, text: string | Uint8Array): void {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : '';
-      if (code === 'EAGAIN') continue;
+      if (code === 'EAGAIN') {
+        pause();
+        continue;
+      }
       // The reader has closed the pipe: exits like a program that is killed by SIGPIPE.
       if (code === 'EPIPE' && fd === 1) process.exit(exitCodeOfSignal(SIGPIPE));
       return;
     }
   }
+}
+
+/** Blocks for some milliseconds, while the reader of a non-blocking descriptor does not read. */
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, WRITE_PAUSE);
 }
 
 const out = (text: string | Uint8Array) => print(1, text);
@@ -58,6 +68,7 @@ async function run(handover: Handover): Promise<number | Supervision> {
   // The clock starts with PID 1's time at the handover, so that a successor continues the clock of the previous supervisor.
   const clock = makeClock(handover.now);
   const request = { handover, files: realFiles, gpus, limitMemory, version, clock, err, exit };
+  // 0 also for a supervisor that replaces one which died before it had started a service: it begins like the first one.
   if (role === 'supervise' && handover.restarts > 0) {
     const debug = argv.includes('--debug');
     return { request: { ...request, names: [], debug, level: null, pidFile: null }, prepared: null };

@@ -98,6 +98,8 @@ function rank({ state }: Awaited): number {
   return state === 'pending' ? 1 : 0;
 }
 
+/** Cuts a text to a number of columns: a line that wraps could not be erased. Loads its tables at the first use. */
 function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+  const { slice, widthOf } = require('./top/text.ts') as typeof import('./top/text.ts');
+  return widthOf(text) <= width ? text : `${slice(text, 0, Math.max(0, width - 1))}…`;
 }

@@ -21,7 +21,11 @@ const NOT_IN_RE2: readonly { readonly piece: RegExp; readonly lacks: string; rea
   { piece: /^\(\?[=!]/, lacks: 'no look-ahead' },
   { piece: /^\\[1-9k]|^\(\?P=/, lacks: 'no back references' },
   { piece: /^\(\?>|^(?:[*+?]|\{[\d,]+\})\+$/, lacks: 'no atomic groups and no possessive repetition' },
-  { piece: /^(?:[*+?]|\{[\d,]+\}){2}/, lacks: 'no repetition of a repetition', instead: 'write the inner one in `(?: )`' },
+  {
+    piece: /^(?:[*+?]|\{[\d,]+\}){2}/,
+    lacks: 'no repetition of a repetition',
+    instead: 'write the inner one in `(?: )`',
+  },
   { piece: /^\(\?-?[A-Za-z]*x/, lacks: 'no extended syntax (the flag `x`)' },
   { piece: /^\(\?(?:P>|&|R|\+|-?\d)/, lacks: 'no recursion' },
   { piece: /^\(\?\(/, lacks: 'no conditions' },

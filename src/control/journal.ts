@@ -37,9 +37,9 @@ export class Journal {
     return this.#entries.slice(Math.max(0, seq + 1 - first));
   }
 
-  /** The latest `count` entries, oldest first. */
+  /** The latest `count` entries, oldest first; at most MAX_ENTRIES. */
   latest(count: number): readonly JournalEntry[] {
-    return this.#entries.slice(-Math.max(1, Math.min(count, MAX_ENTRIES)));
+    return count < 1 ? [] : this.#entries.slice(-Math.min(count, MAX_ENTRIES));
   }
 
   follow(follower: (entry: JournalEntry) => void): () => void {

@@ -1,5 +1,5 @@
-// The routes that change something: start, stop, restart, signal, reload, exec; of services and of groups. Each validates its
-// request before it calls the supervisor.
+// The routes that change something: start, stop, restart, signal, scale, reload, exec; of services and of groups. Each validates
+// its request before it calls the supervisor.
 import type { Operation } from '../core/event.ts';
 import type { Input } from '../pid1/streams.ts';
 import { renderCount } from '../text.ts';
@@ -10,7 +10,10 @@ import type { Lines } from './streams.ts';
 import type { WireService } from './wire.ts';
 
 export const SERVICE_NAME: Parameter = { in: 'path', type: 'string', summary: 'the name of a service', required: true };
-/** The header of every request that changes something. */
+/**
+ * The header of requests that can be repeated by accident: start, stop, restart, signal. A second `reload` or `scale` changes
+ * nothing, and `exec` ends with its connection.
+ */
 export const KEYED: Readonly<Record<string, Parameter>> = {
   'Idempotency-Key': {
     in: 'header',
@@ -74,7 +77,8 @@ export const ACCEPTED = {
 const SUMMARY = {
   start: 'its dependencies start too',
   stop: 'only this service; a stop by the operator does not end the container',
-  restart: 'it starts again when all its processes have ended; its dependents continue to run',
+  restart:
+    'it starts again when all its processes have ended; dependents with `restart: true` restart too, and the others continue to run',
 } as const satisfies Readonly<Record<Operation, string>>;
 
 function oneRoute(operation: Operation): Route {
@@ -281,10 +285,15 @@ function runCommand(source: ApiSource, service: string, command: Pick<ExecReques
       outlet.write(`${JSON.stringify({ stream, data: Buffer.from(bytes).toString('base64') })}\n`);
       await outlet.room();
     };
-    void source.exec(service, { ...command, take, abort: controller.signal }).then(({ code, failure }) => {
+    const end = ({ code, failure }: { readonly code: number; readonly failure: string | null }) => {
       outlet.write(`${JSON.stringify({ exit: code, ...(failure !== null && { error: failure }) })}\n`);
       outlet.end();
-    });
+    };
+    source
+      .exec(service, { ...command, take, abort: controller.signal })
+      .then(end, (error) =>
+        end({ code: 1, failure: `the command was not run: ${error instanceof Error ? error.message : String(error)}` }),
+      );
     return () => controller.abort();
   };
 }

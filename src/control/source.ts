@@ -8,7 +8,7 @@ import type { JournalEntry } from './journal.ts';
 import type { PastRun } from './run-log.ts';
 import type { WireSnapshot, WireTimeline } from './wire.ts';
 
-/** Resources that a service's processes use; null: /proc does not show them. */
+/** Resources that a service's processes use. */
 export interface Usage {
   readonly cpu_seconds: number;
   readonly memory_bytes: number;
@@ -111,6 +111,7 @@ export interface ApiSource {
   /** Target of the link /proc/self/ns/pid. A client in another namespace has other numbers for processes. */
   readonly pidNamespace: string;
   snapshot(): WireSnapshot;
+  /** By service. A service without processes, or whose processes /proc does not show, has no entry. */
   usage(): ReadonlyMap<string, Usage>;
   /** The GPUs of the container, read at most every two seconds. `why`: why they cannot be read; null: no reason is known. */
   gpus(): Promise<{ readonly devices: readonly GpuUse[]; readonly why: string | null }>;

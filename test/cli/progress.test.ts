@@ -75,3 +75,14 @@ test('the names of a wait are split into requests whose heads the supervisor acc
   expect(parts.length).toBeGreaterThan(1);
   for (const part of parts) expect(part.map((name) => `&service=${name}`).join('').length).toBeLessThan(16_000);
 });
+
+test('a line on a terminal is cut to its columns, whatever characters it has', () => {
+  const written: string[] = [];
+  const context = { terminal: { out: null, err: 40 }, err: (text: string) => void written.push(text) };
+  const line = new ProgressLine(context, { hasTimeout: false });
+  const waiting = [{ ...awaited, last_line: '読み込み中'.repeat(9) }];
+  line.show({ result: 'waiting', waiting, failed: [], failed_starts: [] });
+  const shown = written.join('').replace('\r\x1b[K', '');
+  expect(shown.endsWith('…')).toBe(true);
+  expect(Bun.stringWidth(shown)).toBeLessThan(40);
+});

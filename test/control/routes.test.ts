@@ -166,6 +166,15 @@ describe('operations', () => {
     }
   });
 
+  test('exec: a command that cannot be run ends the stream with the reason', async () => {
+    const source = new FakeSource();
+    source.exec = () => Promise.reject(new Error('no room'));
+    const { outlet } = open(await request(source, 'POST', '/v1/services/db/exec', '{"argv":["ls"]}'));
+    await Bun.sleep(0);
+    expect(outlet.lines).toEqual([{ exit: 1, error: 'the command was not run: no room' }]);
+    expect(outlet.ended).toBe(true);
+  });
+
   test('exec: the input is a terminal or the standard input of a local client, and nothing else', async () => {
     const source = new FakeSource();
     const ask = (streams: object) =>

@@ -95,6 +95,8 @@ describe('svc-super export', () => {
     writeFileSync(join(folder, 'recipe.yaml'), 'resources: { cpu: many }\n');
     const recipe = run('slurm', '--image', 'a', '--recipe', 'recipe.yaml');
     expect([recipe.code, recipe.err]).toEqual([78, expect.stringContaining('recipe.yaml:1:19: error: `cpu`')]);
+    const asJson = JSON.parse(run('slurm', '--image', 'a', '--recipe', 'recipe.yaml', '--json').out);
+    expect(asJson.file).toBe(join(folder, 'recipe.yaml'));
     const missing = run('slurm', '--image', 'a', '--recipe', 'none.yaml');
     expect([missing.code, missing.err]).toEqual([78, expect.stringContaining('cannot read the recipe')]);
     expect(existsSync(join(folder, 'a.sbatch'))).toBe(false);

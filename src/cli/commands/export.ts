@@ -53,7 +53,7 @@ const ONLY: Readonly<Record<string, ExportFormatName>> = {
   recipe: 'slurm',
 };
 
-/** Exports a services.yaml. Exit code: 0, 1 when a file cannot be written, 64, 78. */
+/** Exports a services.yaml. Exit code: 0, 1 when a file cannot be written or would be replaced without `--force`, 64, 78. */
 async function exportFile(context: CommandContext, flags: GivenFlags): Promise<number> {
   const { values, positionals } = flags;
   const configuration = requireConfiguration(context, flags);
@@ -62,7 +62,10 @@ async function exportFile(context: CommandContext, flags: GivenFlags): Promise<n
   const asked = readFormat(context, values, positionals);
   if (asked === null) return EXIT.usage;
   const recipe = await loadRecipe(context, values.recipe);
-  if (!recipe.ok) return refuse(context, path, recipe.error, values.json === true);
+  if (!recipe.ok) {
+    const file = resolve(context.cwd, String(values.recipe));
+    return refuse(context, file, recipe.error, values.json === true);
+  }
   const image = typeof values.image === 'string' ? values.image : imageOf(recipe.value);
   if (image === null && EXPORT_FORMATS[asked].image === null) {
     context.err(`svc-super: export ${asked} needs the image that the services run from: add \`--image REF\`\n`);

@@ -31,16 +31,18 @@ export function consequencesOf(
   const states = new Map(services.map(({ name, state }) => [name, state as string]));
   const isDown = (name: string) => DOWN.has(states.get(name) ?? 'skipped');
   const isMissing = (name: string) => MISSING.has(states.get(name) ?? 'skipped');
-  const following = operation === 'stop' ? [] : followersOf(service, graph).filter((name) => !isDown(name));
+  const isPending = (name: string) => states.get(name) === 'pending';
+  const followers = operation === 'stop' ? [] : followersOf(service, graph);
+  const restart = followers.filter((name) => !isDown(name) && !isPending(name));
   const dependents = graph
     .filter(({ needs }) => needs.some(({ on, origin }) => on === service && origin === 'declared'))
     .map(({ name }) => name)
-    .filter((name) => !following.includes(name));
+    .filter((name) => !restart.includes(name));
   return {
-    restart: following.filter((name) => states.get(name) !== 'pending'),
+    restart,
     start: operation === 'stop' ? [] : neededBy(service, graph, isMissing),
-    runOn: operation === 'start' ? [] : dependents.filter((name) => !isDown(name) && states.get(name) !== 'pending'),
-    wait: operation === 'start' ? [] : dependents.filter((name) => states.get(name) === 'pending'),
+    runOn: operation === 'start' ? [] : dependents.filter((name) => !isDown(name) && !isPending(name)),
+    wait: operation === 'start' ? [] : dependents.filter(isPending),
   };
 }
 
@@ -89,7 +91,7 @@ export function explainConsequences(operation: OperationName, service: string, f
     ...sentence(start, `starts too: ${service} needs it`, `start too: ${service} needs them`),
     ...sentence(runOn, `depends on ${service} and continues to run`, `depend on ${service} and continue to run`),
     ...sentence(wait, `waits for ${service}`, `wait for ${service}`),
-    ...(isAlone && operation !== 'start' ? [`No service depends on ${service}.`] : []),
+    ...(isAlone && operation !== 'start' ? [`No running service depends on ${service}.`] : []),
   ];
 }
 

@@ -19,7 +19,7 @@ export interface LogBuffer {
   readonly dropped: number;
 }
 
-/** Lines that are kept of each service: more than the 64 KiB of output that the supervisor keeps. */
+/** Lines that are kept of each service: more than the supervisor keeps in its 64 KiB, unless they are very short. */
 const MOST_LINES = 5_000;
 
 export const NO_LINES: LogBuffer = { lines: [], dropped: 0 };

@@ -29,6 +29,7 @@ test('stop: dependents continue to run, or wait if they have not started; a stag
 test('restart: those with `restart: true` restart too, also through others', () => {
   expect(ask('restart', 'db')).toEqual({ restart: ['page', 'proxy'], start: [], runOn: ['api'], wait: [] });
   expect(ask('restart', 'db', { proxy: 'stopped' }).restart).toEqual(['page']);
+  expect(ask('restart', 'db', { page: 'pending', api: 'failed' })).toMatchObject({ runOn: [], wait: ['page'] });
 });
 
 test('start: what it needs and does not run starts too; a completed task is not started again', () => {
@@ -57,5 +58,5 @@ test('the sentences name every service that is affected', () => {
     'page, proxy restart with db.',
     'api depends on db and continues to run.',
   ]);
-  expect(sentences('stop', 'proxy', ask('stop', 'proxy')).at(-1)).toBe('No service depends on proxy.');
+  expect(sentences('stop', 'proxy', ask('stop', 'proxy')).at(-1)).toBe('No running service depends on proxy.');
 });
