@@ -153,6 +153,11 @@ static int send_state(void) {
   return 1;
 }
 
+static int are_orphans_due(i64 now) {
+  if (pid1.reaped == pid1.reaped_reported) return 0;
+  return pid1.watches ? pid1.orphan_count > 0 : now - pid1.reaped_reported_at >= ORPHANS_INTERVAL;
+}
+
 int report_all(i64 now) {
   if (pid1.is_restoring && !send_state()) return 0;
   if (pid1.ping == PING_DUE && writer_room(&pid1.out) >= EVENT_MOST) {
@@ -168,7 +173,6 @@ int report_all(i64 now) {
   }
   // The counters index a table whose size is not a power of two: they must not overflow.
   if (pid1.reports_from == pid1.reports_to) pid1.reports_from = pid1.reports_to = 0;
-  int is_due = pid1.watches ? pid1.orphan_count > 0 : now - pid1.reaped_reported_at >= ORPHANS_INTERVAL;
-  if (pid1.reaped != pid1.reaped_reported && is_due && writer_room(&pid1.out) >= EVENT_MOST) report_orphans(now);
-  return pid1.reports_from == pid1.reports_to;
+  if (are_orphans_due(now) && writer_room(&pid1.out) >= EVENT_MOST) report_orphans(now);
+  return pid1.reports_from == pid1.reports_to && pid1.ping != PING_DUE && !are_orphans_due(now);
 }

@@ -73,8 +73,8 @@ struct run {
 };
 
 /**
- * Opens /dev/null or, if that device is missing, the reading end of a pipe without a writer. Creates no file. Minus an
- * errno.
+ * Opens /dev/null or, if that device is missing, the reading end of a pipe without a writer, which is right for input only: a
+ * write fails with EBADF. The outputs of a program are pipes or a terminal (src/pid1/streams.ts). Creates no file. Minus an errno.
  */
 long open_null(void);
 /** Decodes REQUEST_SPAWN; 0 if the payload is malformed. */

@@ -16,13 +16,15 @@ enum { PAUSE_FIRST = 100, FORK_PAUSE = 1000 };
 
 /**
  * Moves descriptors to the numbers that the supervisor expects, from FD_PID1 on; first above these, so that none is
- * overwritten.
+ * overwritten. -1 stands for a descriptor that there is not. Returns 0, or minus an errno.
  */
-static void place_descriptors(int *fds, int count) {
-  for (int at = 0; at < count; at++)
-    if (fds[at] >= 0) fds[at] = (int)sys_fcntl(fds[at], F_DUPFD_CLOEXEC, FD_PID1 + count);
-  for (int at = 0; at < count; at++)
-    if (fds[at] >= 0) sys_dup3(fds[at], FD_PID1 + at, 0);
+static long place_descriptors(int *fds, int count) {
+  long placed = 0;
+  for (int at = 0; at < count && placed >= 0; at++)
+    if (fds[at] >= 0) fds[at] = (int)(placed = sys_fcntl(fds[at], F_DUPFD_CLOEXEC, FD_PID1 + count));
+  for (int at = 0; at < count && placed >= 0; at++)
+    if (fds[at] >= 0) placed = sys_dup3(fds[at], FD_PID1 + at, 0);
+  return placed < 0 ? placed : 0;
 }
 
 /** Executes the supervisor's file. Runs in the child. */
@@ -30,15 +32,13 @@ __attribute__((noreturn)) static void become_supervisor(struct handover *handove
   const struct kernel_sigaction ignored = {.handler = 1};
   const sigmask none = 0;
   int fds[] = {socket, (int)make_handover(pid1.start, handover), pid1.control, idle};
-  if (fds[1] < 0) {
+  if (fds[1] < 0 || place_descriptors(fds, 4) < 0) {
     MESSAGE(NO_HANDOVER);
     sys_exit(EXIT_BUG);
   }
   sys(__NR_setsid);
-  if (!pid1.is_init) sys(__NR_prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
   for (int signal = 1; signal <= SIGNALS; signal++)
     if (!(KEPT_SIGNALS & sigbit(signal))) sys_action(signal, &ignored, NULL);
-  place_descriptors(fds, 4);
   sys_mask(&none, NULL);
   sys_exit(execute_supervisor(pid1.start, 0));
 }
@@ -58,6 +58,7 @@ static void add_deaths(struct handover *handover) {
 }
 
 long launch_supervisor(void) {
+  // The supervisor's threads read from `idle`, whose writing end the supervisor opens through /proc (src/platform/threads.ts).
   int ends[2], idle[2];
   long failure = sys(__NR_socketpair, 1, 1 | O_CLOEXEC | O_NONBLOCK, 0, ends);
   if (failure < 0) return failure;

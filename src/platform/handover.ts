@@ -6,7 +6,8 @@ import { decodeBytes } from '../bytes.ts';
 
 /**
  * Numbers of descriptors, the same as in native/handover.h. `pid1`: the connection to PID 1; `handover`: what this file reads;
- * `control`: see isConnected; `idle`: a pipe in which idle threads wait (threads.ts).
+ * `control`: see isConnected; `idle`: the reading end of a pipe, for the threads of the pool; threads.ts opens the
+ * writing end through /proc.
  */
 export const FD = { pid1: 3, handover: 4, control: 5, idle: 6 } as const;
 

@@ -195,6 +195,12 @@ describe('a start that fails', () => {
     expect(run.output).toMatch(/^svc-super: cannot start the supervisor: no process can be created\. Raise the limit/m);
   });
 
+  test.each([9, 10, 11, 13])('with a hard limit of %i open files it is 70 and names descriptors', async (files) => {
+    await using run = launch({ before: `ulimit -n ${files}` });
+    expect(await run.code).toBe(70);
+    expect(run.output).toMatch(/^svc-super: cannot (?:supervise: no descriptors|hand over .* descriptor is left$)/m);
+  });
+
   test('has the exit code of a supervisor that exits before hello; `init` needs no second file', async () => {
     for (const code of [0, 3, 78, 255]) {
       await using run = launch({ env: { FAKE_EXIT: `${code}` } });

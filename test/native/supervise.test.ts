@@ -3,9 +3,17 @@ import { describe, expect, test } from 'bun:test';
 import { existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatagramSender } from '../../fuzz/datagrams.ts';
-import { encodeRelease, encodeSignal, encodeWatch } from '../../src/pid1/protocol.ts';
+import {
+  encodeBatch,
+  encodeRelease,
+  encodeSignal,
+  encodeSpawn,
+  encodeWatch,
+  type SpawnFrame,
+} from '../../src/pid1/protocol.ts';
 import { sendSignal, shell, useNative } from '../helpers/native.ts';
 import { childrenOf, isRoot, perl, statOf, statusOf, takeOver } from '../helpers/pid1.ts';
+import { INHERITED } from '../helpers/plans.ts';
 
 useNative();
 
@@ -101,6 +109,17 @@ describe('signals', () => {
   });
 });
 
+/** Bytes that a process has read or written: proc_pid_io(5). */
+const bytesOf = (pid: number, field: 'rchar' | 'wchar') =>
+  Number(new RegExp(`^${field}: (\\d+)$`, 'm').exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1]);
+
+/** A program that PID 1 does not start, because no pipe has that number. */
+const unstartable = (run: number): SpawnFrame => ({
+  ...{ run, stopSignal: 15, mark: 0n, cgroup: null, notify: null, terminal: false },
+  streams: new Map([[1, { kind: 'same', pipe: 0 }]]),
+  spec: { argv: ['x'], env: {}, cwd: null, attributes: INHERITED },
+});
+
 describe('orphans', () => {
   test('are reported by PID while they are watched, and by count otherwise', async () => {
     await using pid1 = await takeOver();
@@ -113,6 +132,38 @@ describe('orphans', () => {
     pid1.spawn({ argv: perl(`for (1 .. 5) { ${orphan} }`) });
     const { pids } = await pid1.event('reaped', (event) => event.total >= 6);
     expect(pids).toEqual([]);
+  });
+
+  test('are reported though the other reports of the same time have filled the buffer', async () => {
+    await using pid1 = await takeOver();
+    pid1.send(encodeWatch(true));
+    const outer = await pid1.started.pid();
+    const relay = await pid1.supervisor();
+    const run = pid1.spawn({ argv: shell('(sleep 1000 >/dev/null & echo $!)') });
+    const orphan = Number((await pid1.line(run, /^(\d+)$/))[1]);
+    await pid1.exited(run);
+    const outerOrphan = await pid1.outer(orphan);
+    // Replies of 20 bytes fill the buffer (OUT_MOST, 128 KiB) up to 8 KiB (2 * EVENT_MOST), where no request is handled any more;
+    // then the report of SIGCONT, and those of failed starts, 24 bytes each, until less than EVENT_MOST is left.
+    const signals = Array.from({ length: (131_072 - 8_192) / 20 }, (_, at) => encodeSignal(1_000 + at, 0, []));
+    const starts = Array.from({ length: 170 }, (_, at) => encodeSpawn(unstartable(1_000 + at)));
+    const batch = encodeBatch([...signals, ...starts]);
+    const before = bytesOf(outer, 'rchar');
+    pid1.send(batch.subarray(0, -1));
+    await pid1.until('the batch to be read', () => bytesOf(outer, 'rchar') >= before + batch.length - 1);
+    // PID 1 then finds the orphan and the last byte of the batch at the same time.
+    sendSignal(outer, 19);
+    await pid1.until('PID 1 to be stopped', () => statusOf(outer, 'State').startsWith('T'));
+    sendSignal(outerOrphan, 9);
+    await pid1.until('the end of the orphan', () => statusOf(outerOrphan, 'State').startsWith('Z'));
+    const relayed = bytesOf(relay, 'wchar');
+    pid1.send(batch.subarray(-1));
+    await pid1.until('the last byte to be relayed', () => bytesOf(relay, 'wchar') > relayed);
+    sendSignal(outer, 18);
+    await pid1.failed(1_169);
+    // Any later event would have the orphan reported too, but after its own.
+    await pid1.signal(0);
+    expect(pid1.events.at(-2)).toMatchObject({ type: 'reaped', pids: [orphan] });
   });
 });
 
