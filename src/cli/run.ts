@@ -18,11 +18,11 @@ const isCommand = (word: string): word is CommandName => Object.hasOwn(COMMANDS,
 /** Runs a command line; returns the exit code. */
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const [first = 'up', ...rest] = argv;
-  const alias = ALIASES[first];
+  const alias = Object.hasOwn(ALIASES, first) ? ALIASES[first] : undefined;
   if (alias !== undefined) return runWith(alias, [], context);
   if (isCommand(first)) return runWith(first, rest, context);
   if (first.startsWith('-') || argv.some(isFileFlag) || findConfiguration(context) !== null)
-    return runWith('up', argv, context);
+    return runWith('up', argv, context, describeOrder);
   const { didYouMean } = await import('../config/nearest.ts');
   const names = Object.keys(COMMANDS);
   const close = didYouMean(first, names);
@@ -36,14 +36,20 @@ export async function runCommand(argv: readonly string[], context: CommandContex
 /** `-f`, `-fFILE`, `--file`, `--file=FILE`. */
 const isFileFlag = (argument: string): boolean => argument.startsWith('-f') || argument.startsWith('--file');
 
-async function runWith(name: CommandName, args: readonly string[], context: CommandContext): Promise<number> {
+/** `describe`: a mistake that is likelier than that of the parser; null: there is none. */
+async function runWith(
+  name: CommandName,
+  args: readonly string[],
+  context: CommandContext,
+  describe: (args: readonly string[]) => string | null = () => null,
+): Promise<number> {
   const command: Command = (await COMMANDS[name]()).default;
   const plain = name === 'up' ? parseEntrypoint(args) : args.length === 0 ? NOTHING_GIVEN : null;
   if (plain !== null) return execute(command, plain, context);
   const { describeMistake, parseFlags } = await import('./parse.ts');
   const given = parseFlags(command, args);
   if (!given.ok) {
-    const mistake = describeOrder(name, args) ?? describeMistake(given.message, command);
+    const mistake = describe(args) ?? describeMistake(given.message, command);
     return reportUsage(context, mistake, command.usage);
   }
   if (given.flags.values.help !== true) return execute(command, given.flags, context);
@@ -52,11 +58,14 @@ async function runWith(name: CommandName, args: readonly string[], context: Comm
   return EXIT.ok;
 }
 
-/** The mistake of flags before their command, which made the command a service name of `up`; null: it is another mistake. */
-function describeOrder(name: CommandName, args: readonly string[]): string | null {
+/**
+ * The mistake of flags before their command, in a command line that does not begin with a command: `up` took the command for the name
+ * of a service. null: it is another mistake.
+ */
+function describeOrder(args: readonly string[]): string | null {
   const [flag = ''] = args;
   const meant = args.find((word) => word !== 'up' && isCommand(word));
-  if (name !== 'up' || !flag.startsWith('-') || meant === undefined) return null;
+  if (!flag.startsWith('-') || meant === undefined) return null;
   return `the command comes before its flags: svc-super ${meant} ${flag} ...`;
 }
 

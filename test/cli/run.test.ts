@@ -51,6 +51,18 @@ test('flags before the command', async () => {
   expect(printed).toStartWith('svc-super: the command comes before its flags: svc-super status --url ...\n');
 });
 
+test('flags after `up`, before a service that is called like a command', async () => {
+  const { printed } = await run('up', '--bad-flag', 'logs');
+  expect(printed).toStartWith('svc-super: there is no flag --bad-flag\nusage: svc-super [up]');
+});
+
+test('a word that every object has as a property is neither a command nor a flag', async () => {
+  for (const word of ['constructor', 'toString', '__proto__']) {
+    const { code, printed } = await run(word);
+    expect([code, printed]).toEqual([64, expect.stringContaining(`there is no command ${word}`)]);
+  }
+});
+
 test('-V and --help stand for a command', async () => {
   expect(await run('-V')).toEqual({ code: 0, printed: 'svc-super 1.2.3\n' });
   expect((await run('--help')).printed).toContain('usage: svc-super [COMMAND] [OPTION...]\n');

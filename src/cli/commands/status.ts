@@ -40,7 +40,9 @@ async function watchStatus(context: CommandContext, given: GivenFlags): Promise<
     const response = await callSupervisor(context, { path: '/v1/status' });
     if (response.ok) {
       const body = response.body as StatusBody;
-      if (restarts !== null && body.supervisor.restarts > restarts) reportRestart(context, 'the status continues');
+      // A terminal is cleared before each status, which has a line about restarts itself.
+      if (!isTerminal && restarts !== null && body.supervisor.restarts > restarts)
+        reportRestart(context, 'the status continues');
       ({ restarts } = body.supervisor);
       isAway = false;
       missing = 0;

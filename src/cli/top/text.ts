@@ -81,12 +81,30 @@ export function wrapWords(text: string, cells: number): readonly string[] {
   return [...lines, line];
 }
 
-/** The text in pieces of at most `cells`; one empty piece if it is empty. */
+/**
+ * The text in pieces of at most `cells`; one empty piece if it is empty. A wide character that does not fit at the end of a piece begins
+ * the next one.
+ */
 export function cut(text: string, cells: number): readonly string[] {
   const pieces: string[] = [];
-  const width = widthOf(text);
-  for (let from = 0; from < width || from === 0; from += cells) pieces.push(slice(text, from, cells));
-  return pieces;
+  if (ASCII.test(text)) {
+    for (let from = 0; from < text.length || from === 0; from += cells) pieces.push(text.slice(from, from + cells));
+    return pieces;
+  }
+  let piece = '';
+  let taken = 0;
+  for (const { segment } of segmenter.segment(text)) {
+    const shown = slice(segment, 0, cells);
+    const width = widthOf(shown);
+    if (taken + width > cells) {
+      pieces.push(piece);
+      piece = '';
+      taken = 0;
+    }
+    piece += shown;
+    taken += width;
+  }
+  return [...pieces, piece];
 }
 
 /** The largest known value; 0 if there is none. */

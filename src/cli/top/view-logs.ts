@@ -48,7 +48,7 @@ export function mostUp(model: Model, rows: number): number {
   const cells = cellsOf(model);
   let fitting = 0;
   for (let taken = 0; fitting < lines.length; fitting += 1) {
-    taken += Math.max(1, Math.ceil(widthOf(lines[fitting]?.text ?? '') / cells));
+    taken += cut(lines[fitting]?.text ?? '', cells).length;
     if (taken > rows) break;
   }
   return lines.length - Math.max(1, fitting);

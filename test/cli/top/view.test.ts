@@ -84,6 +84,15 @@ describe('every row has exactly the width of the terminal', () => {
   });
 });
 
+test('a wrapped line of wide characters can be scrolled into view, with all of them', () => {
+  const text = '漢'.repeat(60);
+  const base = { ...topModel([topService('a')], { columns: 40, rows: 12 }), pane: 'logs' as const, wraps: true };
+  const lines = [text, ...Array.from({ length: 20 }, (_, index) => `line ${index}`)].map((one) => LOG(one)[0]);
+  const model = withLogs({ ...base, names: '', selected: 'a', showsTime: false }, 'a', lines as never);
+  const odd = { ...model, size: { columns: 41, rows: 12 }, scroll: { ...model.scroll, up: 1_000 } };
+  for (const one of [{ ...model, scroll: odd.scroll }, odd]) expect(screenOf(one).match(/漢/g)?.length).toBe(60);
+});
+
 test('the details have the command, the last result of each probe and the latest runs', () => {
   const probe = {
     use: 'ready',
