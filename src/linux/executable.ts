@@ -2,7 +2,7 @@
 // it is to run as. All explanations of this kind come from here: for starts, hooks, probes, stop commands, `check` and
 // `svc-super init`. Starts nothing.
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { encodeBytes } from '../bytes.ts';
+import { decodeBytes, encodeBytes } from '../bytes.ts';
 import { resolve } from '../paths.ts';
 import type { ProcessSpec } from '../plan/process.ts';
 import { EXIT_CODE } from './exit-codes.ts';
@@ -167,20 +167,24 @@ function readAt(fd: number, from: number, size: number): Buffer {
  * mounts at the same point: proc_pid_mountinfo(5).
  */
 function isOnNoexec(path: string): boolean {
-  let table: string;
   try {
-    table = readLatin1('/proc/self/mountinfo');
+    return isNoexecIn(readLatin1('/proc/self/mountinfo'), path);
   } catch {
     return false;
   }
+}
+
+/** `mounts`: the content of that file, each byte a character. Pure. */
+export function isNoexecIn(mounts: string, path: string): boolean {
   let longest = 0;
   let isNoexec = false;
-  for (const line of table.split('\n')) {
+  for (const line of mounts.split('\n')) {
     const [, , , , escaped, options] = line.split(' ');
     if (escaped === undefined || options === undefined) continue;
-    const point = escaped.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    const bytes = escaped.replace(/\\([0-7]{3})/g, (_, octal: string) =>
       String.fromCharCode(Number.parseInt(octal, 8)),
     );
+    const point = decodeBytes(Buffer.from(bytes, 'latin1'));
     if (point !== '/' && path !== point && !path.startsWith(`${point}/`)) continue;
     if (point.length < longest) continue;
     longest = point.length;
@@ -234,8 +238,11 @@ function inspectElf({ fd, head }: Head, it: string, { attributes: { user } }: La
   const [offset, size, count] = is64
     ? [word(head, 32), u16(head, 54), u16(head, 56)]
     : [word(head, 28), u16(head, 42), u16(head, 44)];
+  // The kernel refuses any other size (fs/binfmt_elf.c, load_elf_phdrs).
+  if (count > 0 && size !== (is64 ? 56 : 32))
+    return failed(`${it} is an ELF file that is damaged`, 'copy or build it again');
   const table = readAt(fd, offset, Math.min(size * count, 65_536));
-  for (let at = 0; size > 0 && at + size <= table.length; at += size) {
+  for (let at = 0; at + size <= table.length; at += size) {
     if (u32(table, at) !== PT_INTERP) continue;
     const [from, length] = is64
       ? [word(table, at + 8), word(table, at + 32)]
@@ -265,13 +272,8 @@ function whyNoLoader(it: string, loader: string): Failure {
 
 function inspectScript(head: Buffer, path: string, it: string, context: LaunchContext, depth: number): Failure | null {
   const line = head.subarray(2).toString('latin1').split('\n', 1)[0] ?? '';
-  if (line.endsWith('\r'))
-    return failed(
-      `its first line ends with CRLF, so its interpreter would be \`${line.trim()}\\r\``,
-      `run \`dos2unix ${path}\` (or \`sed -i 's/\\r$//' ${path}\`)`,
-      EXIT_CODE.notFound,
-    );
-  const [, interpreter = '', rest = ''] = /^[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+  const [, interpreter = '', rest = ''] = /^[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*$/s.exec(line) ?? [];
+  if (interpreter.endsWith('\r')) return endsWithCrlf(path, 'so its interpreter would be', interpreter);
   if (interpreter === '') return failed(`${it} has no interpreter after its \`#!\``, 'write `#!/bin/sh`');
   if (depth >= DEPTH_MOST)
     return failed(`${it} has an interpreter that is itself a script, with more than ${DEPTH_MOST} levels`, null);
@@ -283,7 +285,18 @@ function inspectScript(head: Buffer, path: string, it: string, context: LaunchCo
         : `${path} needs ${interpreter}: ${found.why}`;
     return failed(why, found.fix, found.code);
   }
-  return interpreter.endsWith('/env') ? inspectEnv(rest, path, context) : null;
+  if (interpreter.endsWith('/env')) return inspectEnv(rest, path, context);
+  if (!rest.endsWith('\r')) return null;
+  return endsWithCrlf(path, `so ${interpreter} gets the argument`, rest, EXIT_CODE.notExecutable);
+}
+
+/** `effect`: what the CR at the end of `word` causes. */
+function endsWithCrlf(path: string, effect: string, word: string, code: FailureCode = EXIT_CODE.notFound): Failure {
+  return failed(
+    `its first line ends with CRLF, ${effect} \`${word.slice(0, -1)}\\r\``,
+    `run \`dos2unix ${path}\` (or \`sed -i 's/\\r$//' ${path}\`)`,
+    code,
+  );
 }
 
 /** `#!/usr/bin/env -S python3 -u`: env(1) looks for its program on PATH. */
@@ -292,6 +305,7 @@ function inspectEnv(rest: string, path: string, context: LaunchContext): Failure
     .replace(/^(?:-S|--split-string=)[ \t]*/, '')
     .split(/[ \t]+/)
     .find((word) => !word.includes('='));
+  if (rest.endsWith('\r')) return endsWithCrlf(path, 'so `env` would look for', name ?? '\r');
   if (name === undefined || name === '' || name.startsWith('-')) return null;
   const found = inspectProgram(name, context);
   return found.ok ? null : failed(`${path} needs ${name}: ${found.why}`, found.fix, found.code);

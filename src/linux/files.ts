@@ -42,8 +42,8 @@ export function hasInput(): boolean {
 
 /** Writes a file that the user has named, and creates its folder. Throws an Error with `code`. */
 export function writeNamedFile(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text);
+  mkdirSync(encodeBytes(dirname(path)), { recursive: true });
+  writeFileSync(encodeBytes(path), text);
 }
 
 /** The buffer of all reads, which are synchronous. */
@@ -76,20 +76,23 @@ export function readLatin1(path: string): string {
   return readBytes(path).toString('latin1');
 }
 
-/** The names in a folder, in no order. Throws an Error with `code`. */
+/** The names in a folder of /proc, which are ASCII, in no order. Throws an Error with `code`. */
 export function listFolder(folder: string): string[] {
   return readdirSync(folder);
 }
 
 /** The names in a folder, sorted; folders end with `/`. Null if the folder does not exist or cannot be read. */
 export function listFolderMarked(folder: string): readonly string[] | null {
+  const mark = (name: string) => (isFolder(`${folder}/${name}`) ? `${name}/` : name);
+  return realFiles.list(folder)?.toSorted().map(mark) ?? null;
+}
+
+/** Whether a path leads to a folder; false also if it cannot be examined, such as a link that leads to itself. */
+function isFolder(path: string): boolean {
   try {
-    const isFolder = (name: string) => findStats(`${folder}/${name}`)?.isDirectory() === true;
-    return listFolder(folder)
-      .sort()
-      .map((name) => (isFolder(name) ? `${name}/` : name));
+    return findStats(path)?.isDirectory() === true;
   } catch {
-    return null;
+    return false;
   }
 }
 

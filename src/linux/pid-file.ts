@@ -1,6 +1,7 @@
 // The file of `up --pid-file`, which holds the PID of the native process. Creates the file, also in place of one whose process has
 // ended, and removes it. Never replaces a file with other content or a symbolic link.
 import { closeSync, constants, lstatSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { encodeBytes } from '../bytes.ts';
 import { describeErrno } from './errno.ts';
 import { readLatin1 } from './files.ts';
 import { readProcess, readTitle } from './processes.ts';
@@ -13,13 +14,13 @@ const TOLERANCE = 2_000;
 /** Writes `pid` to a new file at `path`. Returns why that is not possible; null: it is written. Never throws. */
 export function createPidFile(path: string, pid: number): string | null {
   try {
-    const found = lstatSync(path, { throwIfNoEntry: false });
+    const found = lstatSync(encodeBytes(path), { throwIfNoEntry: false });
     if (found !== undefined) {
       const why = found.isFile() ? whyNotReplaced(path, found.mtimeMs, pid) : 'it is not a regular file';
       if (why !== null) return why;
-      unlinkSync(path);
+      unlinkSync(encodeBytes(path));
     }
-    const file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
+    const file = openSync(encodeBytes(path), constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
     try {
       writeSync(file, `${pid}\n`);
     } finally {
@@ -34,7 +35,7 @@ export function createPidFile(path: string, pid: number): string | null {
 /** Removes the file if it still holds `pid`. Never fails. */
 export function removePidFile(path: string, pid: number): void {
   try {
-    if (numberIn(path) === pid) unlinkSync(path);
+    if (numberIn(path) === pid) unlinkSync(encodeBytes(path));
   } catch {
     // It has been removed, or its folder cannot be written to any more.
   }
@@ -42,7 +43,7 @@ export function removePidFile(path: string, pid: number): void {
 
 /** The PID in a file; null: the file is empty; undefined: it has other content. Throws if the file cannot be read. */
 function numberIn(path: string): number | null | undefined {
-  const text = readFileSync(path, 'latin1').trim();
+  const text = readFileSync(encodeBytes(path), 'latin1').trim();
   if (text === '') return null;
   return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
 }

@@ -3,6 +3,7 @@
 // notice reports that. Opening, checking and rotating are synchronous, so a file system that does not respond blocks the supervisor
 // there. Is the only writer of the file.
 import { close, closeSync, constants, fstatSync, ftruncateSync, lstatSync, type Stats, statSync, write } from 'node:fs';
+import { encodeBytes } from '../bytes.ts';
 import { codeOf } from '../linux/errno.ts';
 import { type Folder, openFolderOf, openGuarded } from '../linux/guarded-path.ts';
 import type { Clock } from '../ports.ts';
@@ -199,7 +200,7 @@ export class FileSink {
   /** Closes the file if the path no longer names it. */
   #checkPath(): void {
     this.#checkAt = this.#clock.now() + RETRY;
-    const found = statSync(this.#style.path, { throwIfNoEntry: false });
+    const found = statSync(encodeBytes(this.#style.path), { throwIfNoEntry: false });
     // The size may be smaller than what was written, if another program has truncated the file.
     if (found !== undefined && this.#isOurs(found)) this.#size = found.size;
     else this.#leave();
@@ -279,7 +280,7 @@ export class FileSink {
   #inFolder(act: (folder: Folder, name: string) => void): void {
     const { path } = this.#style;
     // A rename would affect the link only: for /dev/stdout, the link that all processes use.
-    if (lstatSync(path).isSymbolicLink()) throw new Error('it is a symbolic link');
+    if (lstatSync(encodeBytes(path)).isSymbolicLink()) throw new Error('it is a symbolic link');
     const { folder, name } = openFolderOf(path, 'find');
     try {
       if (!this.#isOurs(lstatSync(folder.at(name))))

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { candidates, inspectProgram } from '../../src/linux/executable.ts';
+import { candidates, inspectProgram, isNoexecIn } from '../../src/linux/executable.ts';
 import type { Credentials } from '../../src/linux/reach.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'svc-executable-'));
@@ -48,6 +48,7 @@ beforeAll(() => {
   file('second/python', 0o755, '#! /nowhere/bin/python3 -u\n');
   file('second/crlf', 0o755, '#!/bin/bash\r\necho\r\n');
   file('second/envcrlf', 0o755, '#!/usr/bin/env bash\r\n');
+  file('second/argcrlf', 0o755, '#!/bin/sh -e\r\n');
   file('second/env', 0o755, '#!/usr/bin/env -S no-such-python -u\n');
   file('second/bom', 0o755, '\uFEFF#!/bin/sh\n');
   file('second/utf16', 0o755, Buffer.from('\uFEFF#!/bin/sh\n', 'utf16le'));
@@ -56,6 +57,9 @@ beforeAll(() => {
   file('second/empty', 0o755, '');
   file('second/foreign', 0o755, elf(FOREIGN, null));
   file('second/static', 0o755, elf(MINE, null));
+  const damaged = elf(MINE, '/lib/ld-musl-nowhere.so.1');
+  damaged.writeUInt16LE(8, 54);
+  file('second/damaged', 0o755, damaged);
   file('second/musl', 0o755, elf(MINE, '/lib/ld-musl-nowhere.so.1'));
   file('closed/python3', 0o755);
   file('closed/here', 0o755);
@@ -141,7 +145,8 @@ describe('a script', () => {
     expect(why(at('crlf'))).toMatch(
       /^127: its first line ends with CRLF, so its interpreter would be `\/bin\/bash\\r` > run `dos2unix \/second\/crlf`/,
     );
-    expect(why(at('envcrlf'))).toContain('its first line ends with CRLF');
+    expect(why(at('envcrlf'))).toContain('127: its first line ends with CRLF, so `env` would look for `bash\\r` > ');
+    expect(why(at('argcrlf'))).toContain('126: its first line ends with CRLF, so /bin/sh gets the argument `-e\\r` > ');
   });
 
   test('with a byte order mark, or in UTF-16, cannot be executed', () => {
@@ -155,6 +160,22 @@ describe('a script', () => {
   });
 });
 
+test('the mount of a path is found, also at a mount point beyond ASCII', () => {
+  const mounts = [
+    '22 1 8:1 / / rw,relatime - ext4 /dev/root rw',
+    '23 22 0:5 / /srv/m\xc3\xbcll\\040x rw,noexec - tmpfs tmpfs rw',
+    '24 22 0:6 / /srv/\xff rw,noexec - tmpfs tmpfs rw',
+    '',
+  ].join('\n');
+  const isNoexec = (path: string) => isNoexecIn(mounts, path);
+  expect(['/srv/müll x/tool', '/srv/\udcff/tool', '/srv/müll/tool', '/srv/x'].map(isNoexec)).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+});
+
 describe('a binary', () => {
   test('for another machine is explained by both machines', () => {
     const [built, ours] = process.arch === 'x64' ? ['aarch64', 'x86-64'] : ['x86-64', 'aarch64'];
@@ -166,6 +187,10 @@ describe('a binary', () => {
     expect(why(at('musl'))).toBe(
       '127: it needs the loader /lib/ld-musl-nowhere.so.1, and there is no such file: it was built for musl (Alpine) > use a build for glibc or a static one, or an image with musl',
     );
+  });
+
+  test('whose program headers have a wrong size is damaged', () => {
+    expect(why(at('damaged'))).toBe('126: it is an ELF file that is damaged > copy or build it again');
   });
 
   test('for this machine is accepted', () => {

@@ -4,11 +4,22 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeBytes } from '../../src/bytes.ts';
-import { exists, findStats, listFolder, mayExecute, readBytes, readLatin1, realFiles } from '../../src/linux/files.ts';
+import {
+  exists,
+  findStats,
+  listFolder,
+  listFolderMarked,
+  mayExecute,
+  readBytes,
+  readLatin1,
+  realFiles,
+  writeNamedFile,
+} from '../../src/linux/files.ts';
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'svc-super-files-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
-const at = (name: string) => join(folder, name);
+/** Without `join` of node:path, which replaces bytes that are not UTF-8. */
+const at = (name: string) => `${folder}/${name}`;
 
 function codeOf(attempt: () => unknown): string {
   try {
@@ -89,7 +100,21 @@ describe('a file', () => {
     const name = at('\udcff\udc80');
     fs.writeFileSync(encodeBytes(name), 'y');
     expect([readLatin1(name), exists(name), findStats(name)?.size]).toEqual(['y', true, 1]);
+    const named = at('\udcfe/\udcff');
+    writeNamedFile(named, 'z');
+    expect(readLatin1(named)).toBe('z');
   });
+});
+
+test('a folder is listed with its folders marked, even if an entry leads nowhere or has a name that is not UTF-8', () => {
+  const marked = at('marked');
+  for (const name of ['b', '\udcff']) fs.mkdirSync(encodeBytes(`${marked}/${name}`), { recursive: true });
+  fs.writeFileSync(join(marked, 'a'), '');
+  fs.symlinkSync('loop', join(marked, 'loop'));
+  fs.symlinkSync('b', join(marked, 'to-b'));
+  fs.symlinkSync('a/x', join(marked, 'to-none'));
+  expect(listFolderMarked(marked)).toEqual(['a', 'b/', 'loop', 'to-b/', 'to-none', '\udcff/']);
+  expect(listFolderMarked(at('none'))).toBeNull();
 });
 
 test('a folder is listed completely, however many names it has', () => {
