@@ -35,21 +35,39 @@ export function renderPostmortem(
   if (lastLines.length === 0) lines.push(`${ended.service} had printed nothing${since}`);
   else {
     const without = leftOut === 0 ? '' : `, without ${leftOut === 1 ? 'one' : leftOut} about probes`;
-    lines.push(`last ${lastLines.length === 1 ? 'line' : `${lastLines.length} lines`} of ${ended.service}${without}:`);
+    lines.push(`last ${linesOf(lastLines.length)} of ${ended.service}${without}:`);
   }
   return [...lines.map(printable), ...lastLines.map((line) => `${INDENT}${printableLine(line)}`)];
 }
 
 /**
- * Shortens a post-mortem to the size of a termination message: removes the oldest lines of the service. Ends with a newline.
+ * Shortens a post-mortem to the size of a termination message: removes the oldest lines of the service, and the end of the last one if
+ * that alone is too long. Ends with a newline.
  */
 export function renderTerminationMessage(lines: readonly string[]): string {
-  const size = (line: string): number => Buffer.byteLength(line) + 1;
-  let excess = lines.reduce((sum, line) => sum + size(line), 0) - TERMINATION_MESSAGE;
-  const kept = lines.filter((line) => {
-    if (excess <= 0 || !line.startsWith(INDENT)) return true;
-    excess -= size(line);
-    return false;
-  });
-  return `${kept.join('\n')}\n`;
+  const first = lines.findIndex((line) => line.startsWith(INDENT));
+  if (first < 0 || sizeOf(lines) <= TERMINATION_MESSAGE) return `${lines.join('\n')}\n`;
+  const about = lines.slice(0, first);
+  const kept: string[] = [];
+  let room = TERMINATION_MESSAGE - sizeOf(about);
+  for (const line of lines.slice(first).reverse()) {
+    if (sizeOf([line]) > room) {
+      if (kept.length === 0) kept.push(`${cutBytes(line, room - Buffer.byteLength('…\n'))}…`);
+      break;
+    }
+    room -= sizeOf([line]);
+    kept.unshift(line);
+  }
+  const heading = about.pop()?.replace(/^last \d+ lines/, `last ${linesOf(kept.length)}`) ?? '';
+  return `${[...about, heading, ...kept].join('\n')}\n`;
+}
+
+const linesOf = (count: number): string => (count === 1 ? 'line' : `${count} lines`);
+
+/** Bytes of lines with their newlines. */
+const sizeOf = (lines: readonly string[]): number => lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+
+/** The beginning of a text, at most `most` bytes, without a part of a character. */
+function cutBytes(text: string, most: number): string {
+  return new TextDecoder().decode(Buffer.from(text).subarray(0, Math.max(0, most)), { stream: true });
 }

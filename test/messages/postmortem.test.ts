@@ -145,8 +145,20 @@ describe('a post-mortem', () => {
     const message = renderTerminationMessage(words);
     expect(Buffer.byteLength(message)).toBeLessThanOrEqual(4_096);
     expect(Buffer.byteLength(message)).toBeGreaterThan(3_900);
-    expect(message).toStartWith('vllm exited\nlast 60 lines of vllm:\n  é');
+    expect(message).toStartWith('vllm exited\nlast 38 lines of vllm:\n  é');
+    expect(message.split('\n').length).toBe(2 + 38 + 1);
     expect(message).toEndWith('é 59\n');
     expect(renderTerminationMessage(['short', '  line'])).toBe('short\n  line\n');
+  });
+
+  test('whose last line is longer than a termination message has the beginning of that line', () => {
+    const message = renderTerminationMessage([
+      'vllm exited',
+      'last 2 lines of vllm:',
+      '  a',
+      `  b${'é'.repeat(5_000)}`,
+    ]);
+    expect(Buffer.byteLength(message)).toBeWithin(4_090, 4_097);
+    expect(message).toMatch(/^vllm exited\nlast line of vllm:\n {2}bé+…\n$/);
   });
 });
