@@ -57,9 +57,9 @@ export function* requestSignal({ services }: StepView, signal: SignalName, names
 
 /** A signal that reached the supervisor: sent to the services that ask for it; SIGHUP reloads where none does. */
 export function* forwardSignal({ services, phase }: StepView, signal: SignalName): Changes {
-  const takers = services.world.plan.services.flatMap(({ name, forward }) => {
+  const takers = services.world.plan.services.flatMap(({ name, enabled, forward }) => {
     const sent = forward[signal];
-    return sent === undefined ? [] : [{ name, sent }];
+    return sent === undefined || !enabled ? [] : [{ name, sent }];
   });
   for (const { name, sent } of takers) {
     const { state, run } = services.get(name);

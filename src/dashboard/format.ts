@@ -15,12 +15,15 @@ type Shown = Pick<ServiceStatus, 'type' | 'state'> &
   Partial<Pick<ServiceStatus, 'probed' | 'blocked' | 'unkillable' | 'exit' | 'schedule'>>;
 
 /** The word for a state. A service without a readiness probe is `running`, because nothing has found it ready. */
-export function labelOf({ state, probed = true, blocked = false, unkillable = false, schedule = null }: Shown): string {
+export function labelOf(service: Shown): string {
+  const { state, probed = true, blocked = false, unkillable = false, schedule = null, exit } = service;
   if (unkillable) return 'cannot be killed';
   if (blocked && state === 'pending') return 'blocked';
   if (state === 'scheduled' && schedule?.last_run?.success === false) return 'failed, scheduled again';
   if (state === 'ready' && !probed) return 'running';
-  return state === 'backoff' ? 'restarting' : state;
+  if (state !== 'backoff') return state;
+  // With `restart: always`, a service that has ended with success restarts as intended.
+  return exit?.code === 0 ? 'starting again' : 'restarting';
 }
 
 const MOODS: Readonly<Record<string, Mood>> = {
@@ -31,6 +34,7 @@ const MOODS: Readonly<Record<string, Mood>> = {
   'cannot be killed': 'bad',
   'failed, scheduled again': 'bad',
   restarting: 'bad',
+  'starting again': 'wait',
   unready: 'wait',
   starting: 'wait',
   stopping: 'wait',
@@ -48,8 +52,6 @@ const URGENCY = ['failed', 'cannot be killed', 'blocked', 'failed, scheduled aga
 
 /** The rank of a service among those that need a person, 0 the most urgent; null: it needs none. */
 export function urgencyOf(service: Shown): number | null {
-  // With `restart: always`, a service that has ended with success restarts as intended.
-  if (service.state === 'backoff' && service.exit?.code === 0) return null;
   const at = URGENCY.indexOf(labelOf(service));
   return at < 0 ? null : at;
 }
@@ -62,7 +64,7 @@ interface Counts {
 }
 
 const UP: ReadonlySet<string> = new Set(['ready', 'running']);
-const IN_PROGRESS: ReadonlySet<string> = new Set(['starting', 'pending', 'stopping', 'restarting']);
+const IN_PROGRESS: ReadonlySet<string> = new Set(['starting', 'pending', 'stopping', 'starting again']);
 
 /** How many services are in each condition. Each service is counted once. */
 export function countServices(services: readonly Shown[]): Counts {

@@ -297,6 +297,14 @@ describe('reload', () => {
     expect(asks(simulate(plan(before)).until(100).signal('SIGHUP'))).toBe(1);
     const forwards = plan([service('a', { forward: { SIGHUP: 'SIGHUP' } }), service('b')]);
     expect(asks(simulate(forwards).until(100).signal('SIGHUP'))).toBe(0);
+    const disabled = service('a', { forward: { SIGHUP: 'SIGHUP' }, enabled: false });
+    expect(
+      asks(
+        simulate(plan([disabled, service('b')]))
+          .until(100)
+          .signal('SIGHUP'),
+      ),
+    ).toBe(1);
     expect(
       asks(
         simulate(plan(before), { db: { stopTakes: 100 } })

@@ -59,7 +59,8 @@ describe('a service', () => {
       seen({ state: 'unready' }),
     ].map(urgencyOf);
     expect(order).toEqual([0, 1, 2, 4, 5]);
-    expect(urgencyOf(seen({ state: 'backoff', exit: { code: 0, signal: null } }))).toBeNull();
+    const again = seen({ state: 'backoff', exit: { code: 0, signal: null } });
+    expect([urgencyOf(again), moodOf(labelOf(again)), countServices([again]).inProgress]).toEqual([null, 'wait', 1]);
     for (const state of ['ready', 'starting', 'stopped', 'completed', 'pending'] as const)
       expect(urgencyOf(seen({ state }))).toBeNull();
   });

@@ -181,10 +181,13 @@ const TROUBLE_RANK = 1;
 const TROUBLE_TIME = 60_000;
 /** The look of a blocked service, and of a scheduled task whose latest run failed. */
 const FAULTY = { rank: 0, mark: 'bad', style: 'bad' } as const;
+/** The look of a service that has ended with success and restarts as intended (`restart: always`). */
+const AGAIN = { rank: 3, mark: 'busy', style: 'busy' } as const;
 const UNKNOWN = { rank: 5, mark: 'busy', style: 'plain' } as const;
 
 /** The mark, the style and the rank of a service. */
-export function appearance({ state, blocked, ready }: Pick<TopService, 'state' | 'blocked' | 'ready'>) {
+export function appearance({ state, blocked, ready, exit }: Pick<TopService, 'state' | 'blocked' | 'ready' | 'exit'>) {
+  if (state === 'backoff' && exit?.code === 0) return AGAIN;
   return blocked || (state === 'scheduled' && !ready) ? FAULTY : (STATES[state] ?? UNKNOWN);
 }
 

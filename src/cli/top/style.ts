@@ -1,5 +1,5 @@
-// The appearance of `top`: styles as SGR sequences, and the characters of marks, bars and lines. Each state has a mark of its own, so that
-// nothing is shown by colour alone. Pure.
+// The appearance of `top`: styles as SGR sequences, and the characters of marks, bars and lines. Each meaning that has a
+// colour has a mark too, so that nothing is shown by colour alone. Pure.
 
 /** What a text means; a colour and attributes show it. */
 export type Style = 'good' | 'busy' | 'bad' | 'quiet' | 'strong' | 'accent' | 'inverse' | 'found' | 'plain';

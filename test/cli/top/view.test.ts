@@ -20,6 +20,13 @@ test('failing services come first, with their reason, even in 80 columns', () =>
   expect(lines[0]).toContain('✗ 1 failing');
 });
 
+test('a service that restarts after a success is not failing', () => {
+  const again = { state: 'backoff', ready: false, pid: null, exit: { code: 0, signal: null } } as const;
+  const lines = screenOf(topModel([topService('web', again), topService('db')])).split('\n');
+  expect(lines[0]).not.toContain('failing');
+  expect(lines[2]).toContain('◐ web');
+});
+
 test('a task that waits for its time is neither starting nor failing, unless its latest run failed', () => {
   const waits = { type: 'task', state: 'scheduled', pid: null, uptime_seconds: null, usage: null } as const;
   const model = topModel([
