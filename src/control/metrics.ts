@@ -205,7 +205,7 @@ const FAMILIES = {
   },
   svc_super_service_cleaned_up_processes_total: {
     type: 'counter',
-    help: "Processes that outlived their service's main process and were ended",
+    help: 'Leftover processes that a main process left when it ended by itself, or that needed SIGKILL after a stop',
     samples: forEachService(({ name }, { counters }) => counters.cleanedUp.get(name) ?? 0),
   },
   svc_super_probe_attempts_total: {

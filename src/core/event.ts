@@ -21,7 +21,7 @@ export type ServiceEvent =
   | { readonly type: 'spawn-failed'; readonly step: string; readonly message: string; readonly code: number }
   /** The main process ended. */
   | { readonly type: 'exited'; readonly exit: Exit }
-  /** No process of the run is left. `leftovers` names those that outlived the main process. */
+  /** No process of the run is left. `leftovers` names those that outlived the main process, if only for a moment. */
   | { readonly type: 'emptied'; readonly leftovers: readonly LeftoverProcess[] }
   /** The supervisor may not send SIGKILL to these processes of the run: they have another user, and CAP_KILL is missing. */
   | { readonly type: 'kill-refused'; readonly left: readonly LeftoverProcess[] }

@@ -51,7 +51,10 @@ export type ServiceNotice =
       readonly waited: Millis | null;
     }
   | { readonly event: 'stop-command-failed'; readonly detail: string; readonly signal: SignalName }
-  /** Leftover processes were ended. `isBackground`: the program may have gone into the background. */
+  /**
+   * Leftover processes were ended that the main process had left by itself, or that needed SIGKILL. `isBackground`: the program may
+   * have gone into the background.
+   */
   | {
       readonly event: 'cleaned-up';
       readonly name: string;

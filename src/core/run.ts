@@ -18,6 +18,8 @@ export type StopStage = 'draining' | 'asked' | 'leftovers' | 'held' | 'killed' |
 export interface LeftoverProcess {
   readonly pid: number;
   readonly name: string;
+  /** Whether it was sent SIGKILL. */
+  readonly wasKilled?: boolean;
 }
 
 /** How the last run of a service ended. */

@@ -70,7 +70,7 @@ export interface StoppingState {
   readonly stage: StopStage;
   /** While `before_stop` waits for a probe: the attempt under way, or the pause before the next attempt. */
   readonly drain: DrainProgress | null;
-  /** Processes that outlived the main process; known from stage `hooks` on. */
+  /** Processes that outlived the main process and are reported; known from stage `held` on. */
   readonly leftovers: readonly LeftoverProcess[];
   /** When the next stage begins; in the last stage, when the next `unkillable` is due. */
   readonly deadline: Millis;

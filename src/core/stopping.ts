@@ -115,7 +115,7 @@ function explain(
 ): ServiceStep {
   const known: StoppingState = { ...state, cause: { kind: 'asked' }, heldUntil: null, limit, deadline: limit };
   if (state.stage !== 'held') return unchanged({ ...service, state: known });
-  return tidy(plan, service, known, context);
+  return tidy(plan, service, { ...known, leftovers: reportable(known, state.leftovers) }, context);
 }
 
 function firstStage(cause: Cause, limit: Millis) {
@@ -268,9 +268,18 @@ export function onEmptied(
   const { state } = service;
   if (state.id !== 'stopping' || state.exit === null) return unchanged(service);
   if (state.stage === 'hooks' || state.stage === 'hooks-killed') return unchanged(service);
-  const empty: StoppingState = { ...state, leftovers };
+  const empty: StoppingState = { ...state, leftovers: reportable(state, leftovers) };
   if (state.heldUntil === null || state.stage === 'killed') return tidy(plan, service, empty, context);
   return unchanged({ ...service, state: { ...empty, stage: 'held', deadline: state.heldUntil } });
+}
+
+/**
+ * The leftover processes that are reported: those of a main process that ended by itself, and those that needed SIGKILL. A stop ends
+ * all processes of a run, and which of them ends last means nothing: a shell ends before its child.
+ */
+function reportable({ cause }: StoppingState, leftovers: readonly LeftoverProcess[]): readonly LeftoverProcess[] {
+  if (cause.kind === 'exited' || cause.kind === 'exited-early') return leftovers;
+  return leftovers.filter(({ wasKilled }) => wasKilled === true);
 }
 
 /** Runs `after_exit`, or ends the run. */

@@ -75,7 +75,8 @@ export function renderRefused(processes: readonly LeftoverProcess[]): string {
   return `SIGKILL is not permitted to ${renderProcesses(processes)}: another user's, and CAP_KILL is missing`;
 }
 
-function renderProcesses(processes: readonly LeftoverProcess[]): string {
+/** `sleep (pid 12), sh (pid 13)`; the first ones if there are many. */
+export function renderProcesses(processes: readonly LeftoverProcess[]): string {
   const shown = processes.slice(0, SHOWN).map(({ pid, name }) => `${name} (pid ${pid})`);
   const more = processes.length > shown.length ? `, and ${processes.length - shown.length} more` : '';
   return `${shown.join(', ')}${more}`;

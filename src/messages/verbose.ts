@@ -1,6 +1,8 @@
 // The lines of `log.level: debug`: attempts of probes, signals, hooks and starts, for users who look for the cause of a delay.
 // Prints nothing itself. The journal does not keep these lines, so `svc-super events` does not show them. Pure.
 import type { Effect, Event, ServiceEffect, ServiceEvent } from '../core/event.ts';
+import type { LeftoverProcess } from '../core/run.ts';
+import { renderProcesses } from './ends.ts';
 
 /** A line of the supervisor's own log at level `debug`. `event`: the type of the event or effect. */
 export interface VerboseLine {
@@ -37,10 +39,14 @@ function renderEvent(event: ServiceEvent): string | null {
         ? `main process: exit code ${event.exit.code}`
         : `main process: ${event.exit.signal}`;
     case 'emptied':
-      return 'no process of the run is left';
+      return `no process of the run is left${renderOutlived(event.leftovers)}`;
     default:
       return null;
   }
+}
+
+function renderOutlived(leftovers: readonly LeftoverProcess[]): string {
+  return leftovers.length === 0 ? '' : `; these outlived its main process: ${renderProcesses(leftovers)}`;
 }
 
 function renderEffect(effect: ServiceEffect, run: number): string | null {

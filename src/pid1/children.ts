@@ -171,7 +171,7 @@ export class Children {
       this.#beginEnding(run, ending.signal, done, {
         // SIGKILL is sent again, to determine the processes for which it is not permitted.
         signalled: new Set(ending.signal === 'SIGKILL' ? [] : ending.signalled),
-        cleanedUp: new Map(ending.cleanedUp.map(([key, pid, name]) => [key, { pid, name }])),
+        cleanedUp: new Map(ending.cleanedUp),
       });
       this.#parts.clock.soon(() => this.#scan(run));
     }
@@ -365,8 +365,11 @@ export class Children {
       const key = `${process.pid}:${process.start}`;
       if (ending.signalled.has(key)) continue;
       ending.signalled.add(key);
-      if (process.pid !== run.pid && !ending.cleanedUp.has(key))
-        ending.cleanedUp.set(key, { pid: process.pid, name: readTitle(process) });
+      // Processes that are killed together with the main process do not outlive it.
+      if (run.exited && process.pid !== run.pid) {
+        const name = ending.cleanedUp.get(key)?.name ?? readTitle(process);
+        ending.cleanedUp.set(key, { pid: process.pid, name, wasKilled: signal === 'SIGKILL' });
+      }
       targets.push({ kind: 'process', pid: process.pid, start: process.start });
       named.push(process);
     }

@@ -54,8 +54,8 @@ export interface RunRecord {
   readonly ending: {
     readonly signal: Ending['signal'];
     readonly signalled: readonly string[];
-    /** `pid:start`, PID and name. */
-    readonly cleanedUp: readonly (readonly [string, number, string])[];
+    /** `pid:start`, and the process. */
+    readonly cleanedUp: readonly (readonly [string, CleanedUp])[];
   } | null;
 }
 
@@ -78,14 +78,21 @@ export interface Run {
   ending: Ending | undefined;
 }
 
-export type Done = (cleanedUp: readonly { readonly pid: number; readonly name: string }[]) => void;
+/** A leftover process that was signalled. `wasKilled`: by SIGKILL. */
+export interface CleanedUp {
+  readonly pid: number;
+  readonly name: string;
+  readonly wasKilled: boolean;
+}
+
+export type Done = (cleanedUp: readonly CleanedUp[]) => void;
 
 export interface Ending {
   signal: 'SIGTERM' | 'SIGKILL';
   /** `pid:start` of the processes that were sent `signal`. */
   readonly signalled: Set<string>;
   /** Leftover processes that were signalled, by `pid:start`. */
-  readonly cleanedUp: Map<string, { readonly pid: number; readonly name: string }>;
+  readonly cleanedUp: Map<string, CleanedUp>;
   /** Called when no process is left; undefined: no caller waits for that. */
   done: Done | undefined;
   /** The pause before the next scan for processes, milliseconds. */
@@ -106,7 +113,7 @@ export function recordRun(run: Run): RunRecord {
         : {
             signal: ending.signal,
             signalled: [...ending.signalled],
-            cleanedUp: [...ending.cleanedUp].map(([key, process]) => [key, process.pid, process.name] as const),
+            cleanedUp: [...ending.cleanedUp],
           },
   };
 }

@@ -349,7 +349,6 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   #emptied(plan: ServicePlan, resources: Resources<Handle>): (leftovers: readonly LeftoverProcess[]) => void {
     return (leftovers) => {
       this.#release(resources);
-      this.counts.addCleanedUp(plan.name, leftovers.length);
       resources.leftovers = leftovers;
       this.#parts.changed(plan.name);
       const report = () => {

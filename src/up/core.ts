@@ -69,6 +69,7 @@ export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<num
     announce: ({ service, notice }) => {
       const run = service === null ? undefined : engine.world.services.get(service)?.run;
       if (service !== null) runs.note(service, run ?? 0, notice, clock.wall());
+      if (notice.event === 'cleaned-up') executor.counts.addCleanedUp(notice.name, notice.leftovers.length);
       if (service !== null && notice.event === 'removed') executor.forget(service);
       announce({ ...renderNotice(notice), service });
     },

@@ -109,6 +109,44 @@ test('a stop ends all of them', async () => {
   expectOnly(run, []);
 });
 
+test.each(['main', 'group'] as const)(
+  'a stop (to: %s) reports no process that ends after the main process; only `debug` names it',
+  async (to) => {
+    await using run = await up({ log: { level: 'debug' }, services: { a: played({ stop: { to } }), b: played() } });
+    const main = await run.puppet('a', 1);
+    await main.spawn('kid');
+    const kid = await run.puppet('kid');
+    await kid.trap('TERM');
+    expect((await run.command('stop', 'a')).code).toBe(0);
+    await kid.signalled('SIGTERM');
+    // The answer comes after the scan that has found the process.
+    await until('the scan', async () => (await run.service('a')).reason === 'waiting for its last processes');
+    await kid.exit(0);
+    await run.line(
+      new RegExp(`no process of the run is left; these outlived its main process: perl \\(pid ${kid.pid}\\)`),
+    );
+    expect((await run.command('start', '--wait', 'a')).code).toBe(0);
+    const next = await run.puppet('a', 2);
+    expect(run.lines.filter((line) => line.includes('cleaned up'))).toEqual([]);
+    await next.spawn('late');
+    const late = await run.puppet('late');
+    run.kill(next.pid);
+    await run.line(new RegExp(`cleaned up 1 process of a: perl \\(pid ${late.pid}\\)`));
+  },
+);
+
+test('processes that are killed together with the main process are not called leftover', async () => {
+  await using run = await up({ services: { a: played({ stop: { timeout: '200ms' } }), b: played() } });
+  const main = await run.puppet('a');
+  await main.spawn('kid');
+  const kid = await run.puppet('kid');
+  await Promise.all([main.ignore('TERM'), kid.ignore('TERM')]);
+  expect((await run.command('stop', '--wait', 'a')).code).toBe(0);
+  await Promise.all([main.gone, kid.gone]);
+  await run.line(/a did not stop within .*: sending SIGKILL/);
+  expect(run.lines.filter((line) => line.includes('cleaned up'))).toEqual([]);
+});
+
 test('cleaned-up processes are reported with name and pid', async () => {
   await using run = await up({ services: { vllm: played({ restart: always }) } });
   const main = await run.puppet('vllm', 1);

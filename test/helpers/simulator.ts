@@ -44,6 +44,8 @@ interface FakeRun {
   main: 'coming' | 'alive' | 'gone';
   others: readonly Process[];
   leftovers: readonly LeftoverProcess[];
+  /** Processes that were sent SIGKILL. */
+  killed: readonly number[];
   /** What it was sent before its first instruction. */
   readonly waiting: (() => void)[];
   cleaningUp: boolean;
@@ -366,6 +368,7 @@ export class Simulator {
       main: 'coming',
       others: [],
       leftovers: [],
+      killed: [],
       waiting: [],
       cleaningUp: false,
       killing: false,
@@ -427,6 +430,7 @@ export class Simulator {
 
   #kill(run: FakeRun): void {
     const { killTakes = 1 } = run.behaviour;
+    run.killed = run.others.map(({ pid }) => pid);
     if (killTakes === null) return;
     this.#after(killTakes, () => {
       this.#dieMain(run, bySignal('SIGKILL'));
@@ -438,7 +442,7 @@ export class Simulator {
   #dieMain(run: FakeRun, exit: Exit): void {
     if (run.main !== 'alive') return;
     run.main = 'gone';
-    run.leftovers = run.others.map(({ pid, name }) => ({ pid, name }));
+    run.leftovers = run.killing ? [] : run.others.map(({ pid, name }) => ({ pid, name }));
     this.#deliverOf(run, { type: 'exited', exit });
     if (run.killing) this.#after(1, () => this.#settle(run));
   }
@@ -452,7 +456,9 @@ export class Simulator {
     if (run.over || run.main !== 'gone' || run.others.length > 0 || !(run.cleaningUp || run.killing)) return;
     if (this.#hooks.has(run.plan.name)) return;
     run.over = true;
-    this.#deliverOf(run, { type: 'emptied', leftovers: run.leftovers });
+    const killed = new Set(run.killed);
+    const leftovers = run.leftovers.map((one) => ({ ...one, wasKilled: killed.has(one.pid) }));
+    this.#deliverOf(run, { type: 'emptied', leftovers });
   }
 
   #probe(run: FakeRun, { kind, index, attempt }: ServiceEffect & { readonly type: 'probe' }): void {

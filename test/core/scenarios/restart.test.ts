@@ -145,6 +145,34 @@ describe('a run', () => {
     expect(sim.said('cleaned-up')).toEqual(['cleaned up 2 processes of a: other-102 (pid 102), other-103 (pid 103)']);
   });
 
+  test('that is stopped ends with all of its processes: those that outlive its main process are no news', () => {
+    const asked = ['stop', 'restart'] as const;
+    for (const to of ['main', 'group'] as const)
+      for (const operation of asked) {
+        const sim = simulate(alone({ stop: { to } }), { a: { others: [50, 300] } }).until(100);
+        expect(sim.operate(operation, 'a').pass(1_000).said('cleaned-up')).toEqual([]);
+        expect(sim.said('stopped')).toHaveLength(1);
+      }
+    const sick = service('a', { live: [probe()], restart: restart('always', { initial: 100 }) });
+    const failing = { probe: ({ kind }: { kind: string }) => ({ ok: kind !== 'live' }), others: [300] };
+    const restarted = simulate(plan([sick]), (_, run) => (run === 1 ? failing : {})).until(seconds(60));
+    expect([restarted.service('a').restarts, restarted.said('cleaned-up')]).toEqual([1, []]);
+    // The signal that reached its main process first was part of the stop.
+    const explained = simulate(alone({}), { a: { ...ends(100, bySignal('SIGTERM')), others: [20] } }).until(150);
+    expect(explained.stop().until(seconds(5)).said('cleaned-up')).toEqual([]);
+  });
+
+  test('that is stopped, and has processes that need SIGKILL after the main process has ended: they are named', () => {
+    const stop = { timeout: 1_000 };
+    const left = simulate(alone({ stop }), { a: { others: [null, 10] } }).until(100);
+    expect(left.operate('stop', 'a').pass(5_000).said('cleaned-up')).toEqual([
+      'cleaned up 1 process of a: other-102 (pid 102)',
+    ]);
+    const together = simulate(alone({ stop }), { a: { stopTakes: null, others: [null] } }).until(100);
+    expect(together.operate('stop', 'a').pass(5_000).said('cleaned-up')).toEqual([]);
+    expect(together.said('killed')).toHaveLength(1);
+  });
+
   test('`stop.leftover_timeout` is the time that what outlives its main process has', () => {
     const given = { restart: restart('always', { initial: 100 }), stop: { timeout: 1_000, leftoverTimeout: 6_000 } };
     const sim = simulate(alone(given), (_, run) => (run === 1 ? { ...ends(1_000), others: [null, 5_000] } : {}));
