@@ -333,14 +333,16 @@ interface FieldReporter {
 
 /** Contradictions within `restart`. */
 function checkRestart(
-  { restart, broken }: ServiceConfig,
+  { restart, broken, max_memory, on_exceed }: ServiceConfig,
   given: Given<typeof SERVICE>,
   { at, key, report }: FieldReporter,
 ): void {
   if (broken.has('restart')) return;
   // A service with `restart: never` of its own may leave `max` from `defaults` without effect.
   const saysNever = given.restart?.policy === 'never' && given.restart.max === undefined;
-  if (restart.policy === 'never' && restart.max !== null && !saysNever) {
+  // Above `max_memory` a service restarts whatever its policy, and `max` limits that.
+  const countsMemory = max_memory !== null && on_exceed === 'restart';
+  if (restart.policy === 'never' && restart.max !== null && !saysNever && !countsMemory) {
     report(
       key('restart', 'max'),
       'contradiction',

@@ -324,6 +324,8 @@ describe('an impossible value', () => {
     'limits: { files: 1 }': 'there is no limit `files`',
     'restart: sometimes': '`restart` must be `never`, `on-failure` or `always`, not "sometimes"',
     'restart: { max: 3 }': '`max` counts restarts, but the policy is `never`',
+    'restart: { max: 3 }\n    max_memory: 1GiB\n    on_exceed: fail':
+      '`max` counts restarts, but the policy is `never`',
     'restart: { policy: always, within: 1m }': '`within` is the time window of `max`, but there is no `max`',
     'restart: { policy: always, backoff: { initial: 1m } }':
       '`backoff.initial` (1m) is longer than `backoff.max` (30s)',
@@ -357,6 +359,10 @@ describe('an impossible value', () => {
       expect(found[0]).toStartWith(message);
     });
   }
+
+  test('a limit of restarts needs no policy if `max_memory` restarts the service', () => {
+    expect(messages(oneService('command: run', 'restart: { max: 3 }', 'max_memory: 1GiB'))).toEqual([]);
+  });
 
   test('port and ports together are refused', () => {
     expect(messages(oneService('command: run', 'port: 1', 'ports: [2]'))).toEqual([
