@@ -62,6 +62,10 @@ export function nextTime(expression: string, timeZone: string | null, after: Wal
 /** Why a text is not a cron expression; null: it is one. */
 export function whyNotCron(text: string): Fault | null {
   const written = text.trim();
+  // `every 10 minutes`
+  const interval = /^every\s+(\d+)\s*([smhd])[a-z]*$/i.exec(written);
+  if (interval !== null)
+    return { why: 'it is an interval', suggestion: `write \`every: ${interval[1]}${interval[2]?.toLowerCase()}\`` };
   if (written.startsWith('@')) return whyNotNickname(written);
   const parts = written.split(/\s+/);
   if (parts.length !== 5 && parts.length !== 6) {

@@ -177,7 +177,9 @@ export function duration(least = 0): Shape<number> {
     },
     (given) => {
       const parsed = parseDuration(given);
-      return parsed.ok ? undefined : parsed.suggestion;
+      if (parsed.ok) return undefined;
+      // Milliseconds may be too little.
+      return least > Number(given) && /^\d+$/.test(given) ? `write \`${given}s\`` : parsed.suggestion;
     },
     'text',
   );

@@ -15,6 +15,7 @@ export function reportDoubtful(config: Config, all: Problems): void {
     const path = ['services', service.name];
     reportCommand(service, problems);
     reportEnv(service.env, [...path, 'env'], config, problems);
+    reportFolder(service, problems);
     for (const role of ['ready', 'live'] as const) reportDefaultPorts(service, role, problems);
   }
 }
@@ -59,6 +60,8 @@ function reportCommand(service: ServiceConfig, problems: Problems): void {
 }
 
 const SHELL_WORDS: ReadonlySet<string> = new Set(['&&', '||', '|', ';', '&', '>', '>>', '<', '2>&1']);
+/** A word, or the value of an option, that begins with what a shell replaces. */
+const SHELL_VALUE = /^(?:--?[\w-]+=)?(\$[A-Z_][A-Z0-9_]*|~)(?:\/.*)?$/;
 const SHELLS: ReadonlySet<string> = new Set(['sh', 'bash', 'dash', 'ash', 'zsh', 'busybox']);
 
 /** A list is executed without a shell, unless it starts one itself. */
@@ -69,10 +72,10 @@ function reportWords(argv: readonly string[], path: Path, problems: Problems): v
     problems.warn(path, 'shell-word', message, { key: true, suggestion: 'write the command as one text' });
   }
   if (argv.some((argument) => SHELLS.has(basename(argument)))) return;
-  const found = argv.map((argument) => /^(?:--?[\w-]+=)?(\$[A-Z_][A-Z0-9_]*)$/.exec(argument)?.[1]).find(Boolean);
+  const found = argv.map((argument) => SHELL_VALUE.exec(argument)?.[1]).find(Boolean);
   if (found === undefined) return;
   const message = `a list is executed without a shell: \`${found}\` is passed to \`${argv[0]}\` as it is written`;
-  const suggestion = `write \`${inBraces(found)}\` for a variable of the container, or the command as one text`;
+  const suggestion = `write the command as one text${found === '~' ? '' : `, or \`${inBraces(found)}\` for a variable of the container`}`;
   problems.warn(path, 'bare-variable', message, { key: true, suggestion });
 }
 
@@ -108,6 +111,15 @@ function reportEnv(env: ReadonlyMap<string, EnvValue>, path: Path, config: Confi
     }
     if (!config.hosts) reportServiceHosts(value, [...path, key], config, problems);
   }
+}
+
+function reportFolder({ name, key, cwd }: ServiceConfig, problems: Problems): void {
+  const found = cwd === null ? undefined : SHELL_VALUE.exec(cwd)?.[1];
+  if (found === undefined) return;
+  const message = `\`${found}\` in \`cwd\` of \`${key}\` is not replaced`;
+  const suggestion =
+    found === '~' ? 'write the whole path' : `write \`${inBraces(found)}\` for a variable of the container`;
+  problems.warn(['services', name, 'cwd'], 'bare-variable', message, { suggestion });
 }
 
 /** In Compose the name of a service is a host. Here it is one with `hosts: true` only. */

@@ -42,7 +42,7 @@ services:
   ).toEqual([
     '2: `$HF_TOKEN` in the value of `HF_TOKEN` is not replaced -> remove the line: a service inherits the variables of the container',
     '3: `$PATH` in the value of `PATH` is not replaced -> write `<PATH>` for a variable of the container',
-    '5: a list is executed without a shell: `$MODEL` is passed to `serve` as it is written -> write `<MODEL>` for a variable of the container, or the command as one text',
+    '5: a list is executed without a shell: `$MODEL` is passed to `serve` as it is written -> write the command as one text, or `<MODEL>` for a variable of the container',
     '6: `$HOST` in the value of `URL` is not replaced -> write `<HOST>` for a variable of the container',
   ]);
   expect(
@@ -52,6 +52,22 @@ services:
   b: { command: 'serve $MODEL', env: { PASSWORD: 'a$Bc', FORMAT: '$remote_addr', COST: '$5', AWK: '{print $NF}' } }
 `),
   ).toEqual([]);
+});
+
+test('a home folder and a variable in `cwd` and in a list', () => {
+  expect(
+    warnings(`
+services:
+  a: { command: [python3, ~/app.py], cwd: ~/work }
+  b: { command: 'python3 ~/app.py', cwd: $HOME/work }
+  c: { command: [x, a~b, '--backup=~'], cwd: /~/x }
+`),
+  ).toEqual([
+    '3: a list is executed without a shell: `~` is passed to `python3` as it is written -> write the command as one text',
+    '3: `~` in `cwd` of `a` is not replaced -> write the whole path',
+    '4: `$HOME` in `cwd` of `b` is not replaced -> write `<HOME>` for a variable of the container',
+    '5: a list is executed without a shell: `~` is passed to `x` as it is written -> write the command as one text',
+  ]);
 });
 
 test('the name of a service as a host, unless `hosts` is set or the port is of another', () => {
@@ -80,6 +96,14 @@ test('a URL without a port in a probe of a service that has another one', () => 
     ['http://10.0.0.1/'],
   ] as const)
     expect([http, probe(http, port)]).toEqual([http, []]);
+});
+
+test('an interval has the words to write', () => {
+  const advice = (field: string) =>
+    warnings(`services: { a: { type: task, command: x, ${field} } }`).join().split(' -> ')[1];
+  expect(advice('every: 60')).toBe('write `60s`');
+  expect(advice('schedule: every 10 minutes')).toBe('write `every: 10m`');
+  expect(advice("schedule: '@every 1h'")).toBe('write `every: 1h`');
 });
 
 test('a port as Compose or a shell writes it has the number to write', () => {
