@@ -98,8 +98,19 @@ export interface CommandContext {
   up(files: ConfigurationFiles, options: UpOptions): Promise<number>;
 }
 
-/** What a word on the command line is, for completion: a name that the supervisor is asked for, or one of a list. */
-export type Completion = 'services' | 'groups' | 'profiles' | 'signals' | 'commands' | 'files' | readonly string[];
+/**
+ * What a word on the command line is, for completion: a name that the supervisor is asked for, or one of a list. `scales`: the name of
+ * a service, and `=` behind it.
+ */
+export type Completion =
+  | 'services'
+  | 'scales'
+  | 'groups'
+  | 'profiles'
+  | 'signals'
+  | 'commands'
+  | 'files'
+  | readonly string[];
 
 export interface Flag {
   readonly type: 'boolean' | 'string';

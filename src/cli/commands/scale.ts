@@ -15,7 +15,7 @@ export default {
   usage: USAGE,
   example: 'svc-super scale worker=5 --wait',
   connects: true,
-  completes: 'services',
+  completes: 'scales',
   flags: {
     'dry-run': { type: 'boolean', short: 'n', summary: 'only show the difference' },
     wait: {
