@@ -85,12 +85,12 @@ function loadFile(chain: readonly Step[], load: Load): void {
     return;
   }
   sources.set(path, read.text);
-  const parsed = parseFile(path, namedAt !== null && isBlank(read.text) ? '{}' : read.text, environment);
+  const parsed = parseFile(path, isBlank(read.text) ? '{}' : read.text, environment);
   loaded.set(path, { ...parsed, parents: chain.slice(0, -1).map((step) => step.path) });
   for (const step of includedBy(parsed, chain, load)) loadFile([...chain, step], load);
 }
 
-/** Whether a file has only comments: an included one adds nothing then, such as a sample whose lines are commented out. */
+/** Whether a file has only comments: of several files it adds nothing then, such as a sample whose lines are commented out. */
 const isBlank = (text: string): boolean =>
   text.split('\n').every((line) => line.trim() === '' || line.trimStart().startsWith('#'));
 

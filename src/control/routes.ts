@@ -254,7 +254,7 @@ const WAIT: Route = {
   method: 'GET',
   path: '/v1/wait',
   summary:
-    'Waits for services: a line with `waiting` twice a second, the last one has the `result`: reached, failed (the condition cannot be met) or timeout',
+    'Waits for services: a line with `waiting` twice a second, the last one has the `result`: reached, failed (the condition cannot be met) or timeout; `failed_starts` has the latest failure of each service that starts again',
   params: {
     service: { in: 'query', type: 'strings', summary: 'names or globs; default: all' },
     for: { in: 'query', type: 'string', summary: '`ready` (default) or `stopped`' },

@@ -73,6 +73,14 @@ describe('the files that are read', () => {
     expect(withFiles(main, { 'extra.yaml': command('b') }).services.map(({ name }) => name)).toEqual(['a', 'b']);
   });
 
+  test('of the command line may have nothing but comments, if another has a service', () => {
+    const both = together({ 'a.yaml': '# nothing\n', 'b.yaml': command('b') });
+    expect(both.services.map(({ name }) => name)).toEqual(['b']);
+    expect(() => together({ 'a.yaml': '', 'b.yaml': '# nothing\n' })).toThrow(
+      'a.yaml:1:1: error: the file has no `services`',
+    );
+  });
+
   test.each(['', '\n', '# services:\r\n#   b: { command: b }\n\n'])('may have nothing but comments: %j', (text) => {
     const plan = withFiles(`include: "conf.d/*.yaml"\n${command('a')}`, { 'conf.d/b.yaml': text });
     expect(plan.services.map(({ name }) => name)).toEqual(['a']);
