@@ -3,7 +3,8 @@
 // misread a first line that begins with a byte order mark. Searches the PATH of `envp`, or a default PATH if it has none.
 #include "svc-super.h"
 
-enum { PATH_MOST = 4096, ARGUMENTS_MOST = 1 << 17, X_OK = 1 };
+// Longer than the kernel accepts: a path that is cut off is still refused (ENAMETOOLONG).
+enum { PATH_MOST = 4096 + 1, ARGUMENTS_MOST = 1 << 17, X_OK = 1 };
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Writes the first folder of `path` and `/file` to `to`. Returns the rest of `path`, or null after the last folder. */
@@ -45,7 +46,7 @@ static int is_script(const char *path) {
 static long try(const char *path, char *const *argv, char *const *envp) {
   long result = sys_execve(path, argv, envp);
   if (result != -ENOEXEC || !is_script(path)) return result;
-  // The most pointers that the kernel accepts (execve(2)). Unused pages of this table need no memory.
+  // A limit of this program: the kernel limits the bytes of all arguments (execve(2)). Unused pages need no memory.
   static char *words[ARGUMENTS_MOST];
   size_t count = 0;
   words[count++] = "/bin/sh";

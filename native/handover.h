@@ -6,11 +6,12 @@
 /** The descriptor numbers that the supervisor's file expects (src/platform/handover.ts says what each is for). */
 enum { FD_PID1 = 3, FD_HANDOVER = 4, FD_CONTROL = 5, FD_IDLE = 6 };
 
-/** Lines `key=value`, each NUL-terminated. */
+/** Lines `key=value`, each NUL-terminated. What does not fit is cut off. */
 struct handover {
   u32 size;
   char lines[8192];
 };
+/** `key` ends with the `=`. */
 void add_line(struct handover *handover, const char *key, const char *value);
 void add_number(struct handover *handover, const char *key, i64 number);
 #define NO_HANDOVER "cannot hand over arguments and environment: they are too long for a pipe (1 MiB), or no memory or descriptor is left"

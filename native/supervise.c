@@ -90,9 +90,12 @@ int supervise(const struct start *start) {
     MESSAGE(NO_DESCRIPTORS);
     leave(EXIT_BUG);
   }
-  if (failure < 0) {
-    MESSAGE("cannot start the supervisor: no process can be created. Raise the limit of processes (ulimit -u, pids.max)");
-    leave(EXIT_BUG);
+  if (failure == -EAGAIN) MESSAGE("cannot start the supervisor: no process can be created. Raise the limit of processes (ulimit -u, pids.max)");
+  else if (failure < 0) {
+    char number[24];
+    append_number(number, number + sizeof number, -failure);
+    MESSAGE("cannot start the supervisor: ", failure == -ENOMEM ? "no memory is left" : "the kernel refuses it", " (errno ", number, ")");
   }
+  if (failure < 0) leave(EXIT_BUG);
   loop();
 }

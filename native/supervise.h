@@ -42,8 +42,8 @@ extern struct pid1 {
   /** Its PID. 0: there is none, and the next one is started at `start_at`, unless PID 1 is alone. */
   int supervisor;
   /**
-   * `has_taken_over`: the current supervisor has sent REQUEST_HELLO. `was_taken_over`: any supervisor has; cleared if the next
-   * one starts like the first one.
+   * `has_taken_over`: the current supervisor has sent REQUEST_HELLO. `was_taken_over`: any supervisor has; cleared if all have
+   * died before a service was started, because the next one then starts like the first one.
    */
   int has_taken_over, was_taken_over;
   u32 grace;
@@ -69,6 +69,7 @@ extern struct pid1 {
   int is_hung;
   /** `died_received_at`: the time of the last bytes from the supervisor that died at `died_at`. */
   i64 start_at, died_at, died_received_at;
+  /** `restarts`: the supervisors that were started as successors, which excludes those that start like the first one. */
   u32 pause, restarts, deaths_before, deaths_young;
   /** The deaths since a supervisor last took over, each `enum death << 8 | number`: exit code or signal. */
   u32 death_count, deaths[DEATHS_SHOWN];
@@ -101,7 +102,7 @@ extern struct pid1 {
   /** Orphans reaped: in total, and at the last report, which was at `reaped_reported_at`. */
   u64 reaped, reaped_reported;
   i64 reaped_reported_at;
-  /** The PIDs of the first orphans that were reaped since the last report, and the number of all of these orphans. */
+  /** The number of orphans that were reaped since the last report, and the PIDs of the first REAPED_MOST of them. */
   u32 orphan_count;
   i32 orphans[REAPED_MOST];
   /** REQUEST_WATCH is on. */
@@ -185,7 +186,7 @@ int take_requests(void);
 void read_requests(void);
 /** After the end of the supervisor: handles the requests that it wrote completely, and closes the socket. */
 void read_last_requests(void);
-/** Stops reading from the supervisor. */
+/** Closes the socket to the supervisor, if it is open, and drops what was read from it and not handled. */
 void close_socket(void);
 
 // alone.c

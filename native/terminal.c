@@ -10,6 +10,8 @@ enum { BUFFER = 8192 };
 
 /** The user's terminal: its settings before, and those that this file sets. */
 static struct settings before, raw;
+/** Whether the user's terminal has had `raw`. */
+static int has_been_raw;
 
 static long get_settings(int fd, struct settings *settings) { return sys(__NR_ioctl, fd, TCGETS, settings); }
 /** A process in the background may do this only if it blocks SIGTTOU, as all processes here do. */
@@ -42,8 +44,10 @@ static long pass_output(int terminal) {
   long size = sys_read(terminal, bytes, sizeof bytes);
   for (long at = 0; at < size;) {
     long written = sys_write(1, bytes + at, (size_t)(size - at));
+    struct pollfd writable = {.fd = 1, .events = POLLOUT};
     if (written > 0) at += written;
-    else if (written != -EINTR && written != -EAGAIN) break;
+    else if (written == -EAGAIN) sys_poll(&writable, 1, NULL);
+    else if (written != -EINTR) break;
   }
   return size > 0 ? size : 0;
 }
@@ -66,10 +70,11 @@ static int is_in_foreground(void) {
   return sys(__NR_ioctl, 0, TIOCGPGRP, &group) < 0 || group == sys(__NR_getpgid, 0);
 }
 
-/** Takes the user's terminal again after a stop: the shell has changed its settings. In the background it is the shell's. */
-static void resume(int terminal) {
+/** Takes the user's terminal, at first and again after a stop: the shell has changed its settings. In the background it is the shell's. */
+static void take_terminal(int terminal) {
   if (!is_in_foreground()) return;
   set_settings(0, &raw);
+  has_been_raw = 1;
   copy_size(0, terminal);
 }
 
@@ -77,22 +82,22 @@ static void resume(int terminal) {
 static void stop_here(int terminal) {
   if (is_in_foreground() && is_raw()) set_settings(0, &before);
   sys_kill((int)sys_getpid(), SIGSTOP);
-  resume(terminal);
+  take_terminal(terminal);
 }
 
 /** `child`: the supervisor's file. */
 static void pass_signal(int signal, int terminal, int child) {
   if (signal == SIGWINCH) copy_size(0, terminal);
   else if (signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU) stop_here(terminal);
-  else if (signal == SIGCONT) resume(terminal);
+  else if (signal == SIGCONT) take_terminal(terminal);
   else if (signal != SIGCHLD) sys_kill(child, signal);
 }
 
-/** Copies input, output and signals until the child has ended. Returns its wait status. */
-static int pass_on(int terminal, int child) {
+/** Copies input, output and signals (of the signalfd `signals`) until the child has ended. Returns its wait status. */
+static int pass_on(int terminal, int signals, int child) {
   struct typed typed = {.from = 0, .to = 0};
   struct signal_info info;
-  int status = 0, has_ended = 0, has_user = 1, signals = (int)sys_signalfd(~0ull);
+  int status = 0, has_ended = 0, has_user = 1;
   while (!has_ended) {
     int is_waiting = typed.from < typed.to;
     struct pollfd fds[] = {
@@ -101,6 +106,8 @@ static int pass_on(int terminal, int child) {
       {.fd = terminal, .events = (short)(POLLIN | (is_waiting ? POLLOUT : 0))},
     };
     sys_poll(fds, 3, NULL);
+    // A shell sends no SIGCONT when it brings a job to the foreground that it has started in the background.
+    if (fds[1].revents && !has_been_raw) take_terminal(terminal);
     if (fds[2].revents & POLLIN) pass_output(terminal);
     if ((is_waiting || fds[1].revents) && !pass_input(terminal, &typed, fds[1].revents != 0)) {
       if (!is_in_foreground()) {
@@ -155,8 +162,9 @@ int exec_on_terminal(const struct start *start, struct handover *handover) {
   append_number(append(path, path + sizeof path, "/dev/pts/"), path + sizeof path, number);
   raw = before;
   make_raw(&raw);
-  // Held open, so that the terminal does not hang up before all output of the command was read.
-  sys_open(path, O_RDWR | O_NOCTTY);
+  // The other end is held open, so that the terminal does not hang up before all output of the command was read.
+  int signals = (int)sys_signalfd(~0ull);
+  if (signals < 0 || sys_open(path, O_RDWR | O_NOCTTY) < 0) return hand_over(start, handover, 0);
   copy_size(0, (int)terminal);
   set_settings((int)terminal, &before);
   long child = sys_fork();
@@ -171,9 +179,9 @@ int exec_on_terminal(const struct start *start, struct handover *handover) {
   }
   sys_close(FD_CONTROL);
   long kept = start_keeper(&keeper);
-  set_settings(0, &raw);
-  int status = pass_on((int)terminal, (int)child);
-  set_settings(0, &before);
+  take_terminal((int)terminal);
+  int status = pass_on((int)terminal, signals, (int)child);
+  if (is_in_foreground() || is_raw()) set_settings(0, &before);
   if (kept >= 0) {
     sys_close((int)kept);
     sys_wait4(keeper, NULL, 0);

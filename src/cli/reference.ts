@@ -40,7 +40,7 @@ export const EXIT_CODES = `## Exit codes
 | 3 | \`status\`: not all selected services are ready |
 | 64 | the command line is invalid, or several supervisors respond and \`--socket\` selects none |
 | 69 | no supervisor responds; the searched places are printed. \`exec\`: the supervisor ended, and the command with it |
-| 70 | \`up\`: supervisors died again and again, and all services were stopped; otherwise a bug in svc-super |
+| 70 | \`up\`: supervisors died again and again, and all services were stopped; or no process or descriptor is left for svc-super itself; otherwise a bug in it |
 | 75 | \`up\`: the GPU driver does not answer; a new container is needed |
 | 77 | the supervisor at \`--url\` refuses the token, or this client (\`health\`: 1) |
 | 78 | the configuration is invalid (\`up\`, \`check\`, \`reload\`, \`scale\`), GPUs are missing, \`/proc\` is not mounted, or Node is too old |

@@ -47,7 +47,7 @@ export interface Handover {
   /** For `explain`: the errno of exec, and the program. */
   readonly errno: number;
   readonly program: string;
-  /** How many supervisors there were before this one. */
+  /** How many times a supervisor was started as a successor; 0 also if all before this one died before they had started a service. */
   readonly restarts: number;
   /** For a successor: CLOCK_MONOTONIC when the last supervisor that had taken over died, milliseconds. */
   readonly diedAt: number;

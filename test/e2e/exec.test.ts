@@ -190,6 +190,31 @@ test('a client that is stopped gives the terminal back, and takes it again in th
   await child.exited;
 });
 
+test('a client that is started in the background leaves the terminal to the shell, and takes it in the foreground', async () => {
+  await using run = await up({ services: { db: played() } });
+  await run.puppet('db');
+  const script = `
+    set -m
+    before=$(stty -g)
+    "$@" &
+    read go
+    [ "$(stty -g)" = "$before" ] && echo unchanged
+    fg
+    echo "code <$?>"
+    [ "$(stty -g)" = "$before" ] && echo restored`;
+  const command = ['/bin/sh', '-c', 'echo begun; read word; echo "<$word>"; exit 5'];
+  const { child, terminal, shows } = onTerminal(
+    run,
+    ...['/bin/sh', '-c', script, 'sh', binary, 'exec', 'db', '--', ...command],
+  );
+  await shows(/begun/);
+  terminal.write('go\n');
+  await shows(/unchanged/);
+  terminal.write('word\n');
+  await shows(/<word>[\s\S]*code <5>[\s\S]*restored/);
+  await child.exited;
+});
+
 test('shell opens bash with the environment, user and folder of the service; sh where there is no bash', async () => {
   const services = {
     web: played({ env: { WORD: 'of web' }, cwd: '/usr', user: 'nobody' }),

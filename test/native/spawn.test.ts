@@ -1,7 +1,7 @@
 // The start of programs and the reports of their ends: attributes that are in force at the first instruction, streams,
 // failures by step and errno, exact statuses. The test sends frames to the native program.
 import { describe, expect, test } from 'bun:test';
-import { chmodSync, copyFileSync, existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { encodeRelease, encodeSignal } from '../../src/pid1/protocol.ts';
@@ -351,6 +351,19 @@ describe('programs', () => {
     });
     expect(await pid1.outputOf({ argv: ['echo', 'ok'], env: { PATH: `${PATH}:/bin` } })).toBe('ok\n');
     expect(await pid1.outputOf({ argv: ['echo', 'ok'], env: {} })).toBe('ok\n');
+  });
+
+  test('a folder of PATH in which the path of the program is too long is skipped', async () => {
+    await using pid1 = await takeOver();
+    let PATH = folder();
+    while (PATH.length < 4_090) PATH += `/${'d'.repeat(Math.min(200, 4_089 - PATH.length))}`;
+    mkdirSync(PATH, { recursive: true });
+    // The path of `abcdef` there, cut at the length that the kernel accepts.
+    writeFileSync(`${PATH}/abcd`, 'echo another program\n', { mode: 0o755 });
+    expect(await pid1.failed(pid1.spawn({ argv: ['abcdef'], env: { PATH } }))).toMatchObject({
+      step: 'exec',
+      errno: 2,
+    });
   });
 });
 
