@@ -48,10 +48,13 @@ function takePublished(reader: ComposeReader, node: ReturnType<Section['take']>)
   const protocolOf = long?.text('protocol');
   const target = long === null ? null : reader.textAt(long.take('target'), 'bare');
   const ip = long?.text('host_ip');
+  // `IP::TARGET` leaves the port of the machine to the engine.
+  const address = ip === undefined ? '' : ip.includes(':') && !ip.startsWith('[') ? `[${ip}]:` : `${ip}:`;
+  const outside = published ? `${published}:` : ip === undefined ? '' : ':';
   const text =
     long === null
       ? (reader.textAt(node, 'bare') ?? '')
-      : `${ip === undefined ? '' : `${ip}:`}${published ? `${published}:` : ''}${target ?? ''}${protocolOf === undefined ? '' : `/${protocolOf}`}`;
+      : `${address}${outside}${target ?? ''}${protocolOf === undefined ? '' : `/${protocolOf}`}`;
   for (const { key, node: value } of long?.rest() ?? []) {
     report.lost(
       long?.where(key) ?? section.where('ports'),
@@ -81,53 +84,58 @@ function takePublished(reader: ComposeReader, node: ReturnType<Section['take']>)
   return [];
 }
 
-/** Keys that become an option of `docker run`, given each value. */
-const OPTIONS: Readonly<Record<string, (value: string) => string>> = {
-  shm_size: (value) => `--shm-size ${value}`,
-  ipc: (value) => `--ipc ${value}`,
-  pid: (value) => `--pid ${value}`,
-  uts: (value) => `--uts ${value}`,
-  cap_add: (value) => `--cap-add ${value}`,
-  cap_drop: (value) => `--cap-drop ${value}`,
+/** Keys that become an option of `docker run` with each value; or the option for a value, `` for none. */
+const OPTIONS: Readonly<Record<string, string | ((value: string) => string)>> = {
+  shm_size: '--shm-size',
+  ipc: '--ipc',
+  pid: '--pid',
+  uts: '--uts',
+  cap_add: '--cap-add',
+  cap_drop: '--cap-drop',
+  devices: '--device',
+  device_cgroup_rules: '--device-cgroup-rule',
+  tmpfs: '--tmpfs',
+  security_opt: '--security-opt',
+  group_add: '--group-add',
+  dns: '--dns',
+  dns_search: '--dns-search',
+  dns_opt: '--dns-option',
+  hostname: '--hostname',
+  domainname: '--domainname',
+  mac_address: '--mac-address',
+  memswap_limit: '--memory-swap',
+  mem_reservation: '--memory-reservation',
+  mem_swappiness: '--memory-swappiness',
+  cpus: '--cpus',
+  cpu_shares: '--cpu-shares',
+  cpu_quota: '--cpu-quota',
+  cpu_period: '--cpu-period',
+  pids_limit: '--pids-limit',
+  userns_mode: '--userns',
+  cgroup: '--cgroupns',
+  cgroup_parent: '--cgroup-parent',
+  isolation: '--isolation',
+  sysctls: '--sysctl',
   privileged: (value) => (value === 'true' ? '--privileged' : ''),
-  devices: (value) => `--device ${value}`,
-  device_cgroup_rules: (value) => `--device-cgroup-rule ${quoteWord(value)}`,
-  tmpfs: (value) => `--tmpfs ${value}`,
-  security_opt: (value) => `--security-opt ${value}`,
-  group_add: (value) => `--group-add ${value}`,
-  dns: (value) => `--dns ${value}`,
-  dns_search: (value) => `--dns-search ${value}`,
-  dns_opt: (value) => `--dns-option ${value}`,
-  extra_hosts: (value) => `--add-host ${value.replace('=', ':')}`,
-  hostname: (value) => `--hostname ${value}`,
-  domainname: (value) => `--domainname ${value}`,
-  mac_address: (value) => `--mac-address ${value}`,
-  memswap_limit: (value) => `--memory-swap ${value}`,
-  mem_reservation: (value) => `--memory-reservation ${value}`,
-  mem_swappiness: (value) => `--memory-swappiness ${value}`,
-  cpus: (value) => `--cpus ${value}`,
-  cpu_shares: (value) => `--cpu-shares ${value}`,
-  cpu_quota: (value) => `--cpu-quota ${value}`,
-  cpu_period: (value) => `--cpu-period ${value}`,
-  pids_limit: (value) => `--pids-limit ${value}`,
   read_only: (value) => (value === 'true' ? '--read-only' : ''),
-  userns_mode: (value) => `--userns ${value}`,
-  cgroup: (value) => `--cgroupns ${value}`,
-  cgroup_parent: (value) => `--cgroup-parent ${value}`,
-  isolation: (value) => `--isolation ${value}`,
-  network_mode: (value) => (/^(?:service|container):/.test(value) ? '' : `--network ${value}`),
-  sysctls: (value) => `--sysctl ${value}`,
+  extra_hosts: (value) => `--add-host ${quoteWord(value.replace('=', ':'))}`,
+  network_mode: (value) => (/^(?:service|container):/.test(value) ? '' : `--network ${quoteWord(value)}`),
 };
 
-/** Keys for which the container can have one value only. */
-const SINGLE: ReadonlySet<string> = new Set([
-  'shm_size',
-  'ipc',
-  'pid',
-  'hostname',
-  'cpus',
-  'read_only',
-  'network_mode',
+/** Keys whose values of all services the container can have together; of the other keys it can have one value. */
+const SEVERAL: ReadonlySet<string> = new Set([
+  'cap_add',
+  'cap_drop',
+  'devices',
+  'device_cgroup_rules',
+  'tmpfs',
+  'security_opt',
+  'group_add',
+  'dns',
+  'dns_search',
+  'dns_opt',
+  'extra_hosts',
+  'sysctls',
 ]);
 
 /** Reports every setting of a service that applies to the whole container. */
@@ -139,10 +147,10 @@ export function reportHostSettings(reader: ComposeReader): void {
     const pairs = entriesOf(node).map((one) => `${one.key}=${textOf(one.node) ?? ''}`);
     const values = node?.kind === 'map' ? pairs : itemsOf(node).flatMap((one) => reader.textAt(one, 'bare') ?? []);
     for (const value of values) {
-      const text = option(value);
+      const text = typeof option === 'string' ? `${option} ${quoteWord(value)}` : option(value);
       if (text !== '') context.dockerRun.addOption(text);
     }
-    const why = SINGLE.has(key) ? 'all services share the one container' : 'it is an option of the container';
+    const why = SEVERAL.has(key) ? 'it is an option of the container' : 'all services share the one container';
     report.lost(
       section.where(key),
       `${key} of ${reader.key}: ${briefOf(node)}`,
@@ -168,11 +176,10 @@ function reportVolumes(reader: ComposeReader): void {
   const { section, report, context } = reader;
   for (const node of itemsOf(section.take('volumes'))) {
     const long = node.kind === 'map' ? new Section(node, section.source) : null;
-    const text =
-      long === null ? (reader.textAt(node, 'bare') ?? '') : `${long.text('source') ?? ''}:${long.text('target') ?? ''}`;
+    const text = long === null ? (reader.textAt(node, 'bare') ?? '') : volumeOf(long);
     const [source = '', target = source] = text.split(':');
-    if (long?.text('type') === 'tmpfs') context.dockerRun.addOption(`--tmpfs ${long.text('target') ?? ''}`);
-    else if (text !== '' && text !== ':') context.dockerRun.addOption(`-v ${quoteWord(text.replace(/^:/, ''))}`);
+    if (long?.text('type') === 'tmpfs') context.dockerRun.addOption(`--tmpfs ${quoteWord(long.text('target') ?? '')}`);
+    else if (text !== '') context.dockerRun.addOption(`-v ${quoteWord(text)}`);
     const where = long?.where() ?? section.where('volumes');
     context.dockerRun.mount(target, source, reader.key, where, report);
     report.lost(
@@ -182,6 +189,13 @@ function reportVolumes(reader: ComposeReader): void {
       'see the `docker run` line at the end',
     );
   }
+}
+
+/** The long form of a volume as `docker run -v` takes it. A volume without a source cannot be read-only there. */
+function volumeOf(long: Section): string {
+  const [source = '', target = '', readOnly] = [long.text('source'), long.text('target'), long.text('read_only')];
+  if (source === '') return target;
+  return `${source}:${target}${readOnly === 'true' ? ':ro' : ''}`;
 }
 
 function reportNetworks(reader: ComposeReader): void {
@@ -210,16 +224,22 @@ function reportSecrets(reader: ComposeReader): void {
       const target = long?.text('target') ?? name;
       const folder = key === 'secrets' ? '/run/secrets/' : '/';
       const path = target.startsWith('/') ? target : `${folder}${target}`;
-      context.dockerRun.addOption(`-v ./${name}:${path}:ro`);
+      const file = context.mounted.get(`${key}.${name}`);
+      if (file !== undefined) context.dockerRun.addOption(`-v ${quoteWord(`${file}:${path}:ro`)}`);
       report.lost(
         section.where(key),
         `${key} of ${reader.key}: ${briefOf(node)}`,
         `nothing mounts ${path}`,
-        'mount the file: see the `docker run` line at the end',
+        file === undefined
+          ? `write it to a file, and mount the file with \`docker run -v FILE:${path}:ro\``
+          : 'mount the file: see the `docker run` line at the end',
       );
     }
   }
 }
+
+/** The options for limits of `deploy.resources`; the limit of memory is a field of the service. */
+const LIMITS: Readonly<Record<string, string>> = { cpus: '--cpus', pids: '--pids-limit' };
 
 function reportResources(reader: ComposeReader): void {
   const { section, report, context } = reader;
@@ -227,16 +247,17 @@ function reportResources(reader: ComposeReader): void {
   for (const kind of ['limits', 'reservations'] as const) {
     const one = resources.section(kind);
     one.take('devices');
-    // The limit of memory is a field of the service.
     if (kind === 'limits') one.take('memory');
     for (const { key, node } of one.rest()) {
       const value = reader.textAt(node, 'bare') ?? '';
-      if (kind === 'limits' && key === 'cpus') context.dockerRun.addOption(`--cpus ${value}`);
+      const option = kind === 'limits' ? LIMITS[key] : undefined;
+      if (option !== undefined) context.dockerRun.addOption(`${option} ${quoteWord(value)}`);
+      const reserved = key === 'memory' ? 'give it with `docker run --memory-reservation`' : null;
       report.lost(
         one.where(key),
         `deploy.resources.${kind}.${key} of ${reader.key}: ${value}`,
-        'limits of memory and processors are those of the container',
-        '`docker run --memory`, `--cpus`',
+        option === undefined ? 'the container has one for all services' : 'the limit is that of the container',
+        option === undefined ? reserved : 'see the `docker run` line at the end',
       );
     }
   }

@@ -76,6 +76,8 @@ export interface ComposeContext {
   readonly names: ReadonlyMap<string, string>;
   /** How many services ask for GPUs. */
   readonly gpuUsers: number;
+  /** The files of secrets and configs, by `secrets.NAME` and `configs.NAME`. Others are no files. */
+  readonly mounted: ReadonlyMap<string, string>;
   readonly dockerRun: DockerRun;
 }
 

@@ -44,6 +44,7 @@ export function importCompose(input: ImportInput): Imported {
     images: images.images,
     names: new Map(kept.map(({ key, section }) => [key, names.take(key, report, section.where())])),
     gpuUsers: services.filter(({ section }) => asksForGpus(new Section(section.node, section.source))).length,
+    mounted: filesOf(top),
     dockerRun: new DockerRun((path) => input.read(path)),
   };
   const draft = makeDraft();
@@ -64,6 +65,18 @@ export function importCompose(input: ImportInput): Imported {
   );
   context.dockerRun.report(report);
   return { ok: true, draft, findings: report.findings };
+}
+
+/** The files that the top level gives for secrets and configs. */
+function filesOf(top: Section): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const key of ['secrets', 'configs']) {
+    for (const { key: name, node } of entriesOf(top.peek(key))) {
+      const file = node.kind === 'map' ? textOf(new Section(node, top.source).peek('file')) : undefined;
+      if (file !== undefined) found.set(`${key}.${name}`, /^[./~]/.test(file) ? file : `./${file}`);
+    }
+  }
+  return found;
 }
 
 /** Whether a service only idles, while others use its network. */
