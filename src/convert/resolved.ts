@@ -159,6 +159,7 @@ function resolveScalar(
     return { text: node.value === null ? 'null' : node.text, isText: false };
   }
   const text = placed(found.text);
+  // A text that YAML reads as null stays a text: a field takes it as one from a variable, and no field takes null.
   const value = found.as === 'text' ? text : coreValue(text);
   return { text: text.replaceAll('${', () => '$${'), isText: typeof value !== 'number' && typeof value !== 'boolean' };
 }

@@ -92,10 +92,11 @@ function writeService({ name, comments, todo, fields }: ServiceDraft, defaults: 
   ];
   for (const key of Object.keys(SERVICE)) {
     const given = fields[key];
-    const value = given === undefined ? undefined : tidy(key, given);
-    if (value === undefined) continue;
-    if (defaults[key] === undefined && isDefault(SERVICE, key, value)) continue;
-    if (key === 'essential' && value === true && fields.start === undefined) continue;
+    // Beside a value of `defaults` everything is written: what svc-super itself would take is another value there.
+    const isPlain = defaults[key] === undefined;
+    const value = given !== undefined && isPlain ? tidy(key, given) : given;
+    if (value === undefined || (isPlain && isDefault(SERVICE, key, value))) continue;
+    if (key === 'essential' && isPlain && value === true && fields.start === undefined) continue;
     lines.push(...writeEntry([...path, key], value, 4, formOf(key, value)));
   }
   return lines;
@@ -105,7 +106,7 @@ function comment(path: readonly string[], text: string, indent: number): Line {
   return { text: `${' '.repeat(indent)}# ${printable(text)}`.trimEnd(), path };
 }
 
-/** Variables and limits of one service stand below each other. */
+/** Variables stand below each other if there are several. */
 function formOf(key: string, value: Value): MapForm {
   return key === 'env' && isMap(value) && pairsOf(value).length > 1 ? 'block' : 'flow';
 }

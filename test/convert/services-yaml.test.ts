@@ -119,6 +119,14 @@ describe('a value', () => {
 });
 
 describe('a services.yaml', () => {
+  test('has the usual values too where `defaults` gives others', () => {
+    const draft = makeDraft();
+    draft.top = { defaults: { restart: 'always', essential: false, log: { prefix: false } } };
+    const fields = { command: 'web', restart: 'never', essential: true, log: { prefix: true } };
+    draft.services.push({ name: 'web', comments: [], todo: [], fields });
+    expect(read(writeServicesYaml(draft).text)).toMatchObject({ services: { web: fields } });
+  });
+
   test('has comments, TODOs, the order of the reference, and no defaults', () => {
     const draft = makeDraft('from somewhere');
     draft.top = { exit: 'first', env: { A: '1' }, stop_timeout: '30s', 'x-notes': 'kept' };

@@ -52,11 +52,15 @@ function whyEmpty(
   const isConverted = perService || (format === 'kubernetes' && !oneContainer);
   if (services.some(({ isStarted, isConditional }) => isStarted || (isConditional && !isConverted))) return null;
   const complaints = makeProblems(config);
-  const suggestion = 'write `enabled: true`, or a default that enables it';
-  complaints.error(['services'], 'nothing-enabled', 'no service is enabled: there is nothing to export', {
-    key: true,
-    suggestion,
-  });
+  if (services.every(({ whyNot }) => whyNot === 'enabled')) {
+    const suggestion = 'write `enabled: true`, or a default that enables it';
+    const message = 'no service is enabled: there is nothing to export';
+    complaints.error(['services'], 'nothing-enabled', message, { key: true, suggestion });
+  } else {
+    const suggestion = 'remove `start: manual` or `profiles` from a service, and export again';
+    const message = 'no service starts by itself: there is nothing to export';
+    complaints.error(['services'], 'nothing-starts', message, { key: true, suggestion });
+  }
   return { diagnostics: complaints.all, sources: new Map([[config.source.file, config.source.text]]) };
 }
 

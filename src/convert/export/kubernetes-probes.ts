@@ -21,18 +21,26 @@ export function toProbeFields(
   reporter: Reporter,
 ): Record<string, unknown> {
   const { key, config } = service;
-  const ready = chooseProbe(service, 'ready', reporter);
-  const live = chooseProbe(service, 'live', reporter);
+  const hasStartup = isGate || !isSidecar;
+  const ready = chooseProbe(service, 'ready', hasStartup, reporter);
+  const live = chooseProbe(service, 'live', hasStartup, reporter);
   if (isGate && ready === null && service.ready.length > 0) {
     const why = 'no probe of Kubernetes detects that it is ready, so its dependents start as soon as it runs';
     reporter.add(['services', key, 'ready'], `\`ready\` of ${key}`, changed(why));
   }
-  const start = isSidecar && !isGate ? null : (ready ?? live);
+  const start = hasStartup ? (ready ?? live) : null;
   const isAsked = ready !== null && (ready.probe.continuous || start === null);
+  // Without a startup probe the kubelet would end a slow start for its liveness probe.
+  const isDelayed = live !== null && start === null && service.ready.length > 0;
+  if (isDelayed) {
+    const why = 'the liveness probe begins after `start_timeout`, even if the service is ready before';
+    reporter.add(['services', key, 'live'], `\`live\` of ${key}`, changed(why, 'shorten `start_timeout`'));
+  }
+  const delay = isDelayed ? { initialDelaySeconds: toSecondsFromOne(config.start_timeout) } : {};
   return compact({
     startupProbe: start === null ? null : toStartupProbe(start, config.start_timeout),
     readinessProbe: isAsked ? toProbe(ready, { successThreshold: ready.probe.successes }) : null,
-    livenessProbe: live === null ? null : toProbe(live, { failureThreshold: live.probe.failures }),
+    livenessProbe: live === null ? null : toProbe(live, { ...delay, failureThreshold: live.probe.failures }),
   });
 }
 
@@ -57,7 +65,12 @@ interface Chosen {
 }
 
 /** The one probe that a container can have: the one that says most. Reports the others, and what differs. */
-function chooseProbe(service: ExportService, role: 'ready' | 'live', reporter: Reporter): Chosen | null {
+function chooseProbe(
+  service: ExportService,
+  role: 'ready' | 'live',
+  hasStartup: boolean,
+  reporter: Reporter,
+): Chosen | null {
   const { key } = service;
   const possible = service[role].flatMap((probe, index) => {
     const action = toAction(probe);
@@ -78,15 +91,15 @@ function chooseProbe(service: ExportService, role: 'ready' | 'live', reporter: R
     const what = `\`${role}\` of ${key}`;
     const why = 'a container has one probe, and another one of the list says more';
     if (index !== chosen.index) reporter.add(path, what, lost(why, 'write one `exec` probe for all'));
-    else reportDifferences(chosen.probe, role, (remark) => reporter.add(path, what, remark));
+    else reportDifferences(chosen.probe, role, hasStartup, (remark) => reporter.add(path, what, remark));
   }
   return chosen;
 }
 
-/** How much a probe says about a service. */
+/** How much a probe says about a service in Kubernetes, which compares the status of an HTTP response only. */
 function weight(probe: Probe): number {
-  if (probe.kind !== 'http') return probe.kind === 'exec' ? 2 : 0;
-  return probe.json === null && probe.contains === null && probe.matches === null ? 1 : 3;
+  if (probe.kind !== 'http') return probe.kind === 'exec' ? 3 : 0;
+  return probe.json === null && probe.contains === null && probe.matches === null ? 1 : 2;
 }
 
 function toAction(probe: Probe): object | null {
@@ -108,8 +121,13 @@ function toHttpGet({ path, port, scheme, headers }: HttpProbe): object {
   };
 }
 
-function reportDifferences(probe: Probe, role: 'ready' | 'live', add: (remark: ReturnType<typeof look>) => void): void {
-  if (probe.successes > 1 && (role === 'live' || !probe.continuous)) {
+function reportDifferences(
+  probe: Probe,
+  role: 'ready' | 'live',
+  hasStartup: boolean,
+  add: (remark: ReturnType<typeof look>) => void,
+): void {
+  if (probe.successes > 1 && (role === 'live' || (hasStartup && !probe.continuous))) {
     add(changed(`one success is enough for a ${role === 'live' ? 'liveness' : 'startup'} probe`));
   }
   if (probe.kind === 'exec' || probe.kind === 'file') return;

@@ -1,5 +1,5 @@
-// `export nosana --per-service`: one operation per service, with groups, dependencies and health checks. Groups of a job run one
-// after the other, and a dependency must be in the same group (nosana-cli, src/providers).
+// `export nosana --per-service`: one operation per service, with groups, dependencies and health checks. A group begins when all
+// operations of the group before it have ended, and a dependency must be in the same group (nosana-cli, src/providers).
 import { reportSecrets } from './environment-report.ts';
 import type { ExportOptions, OutputFile } from './format.ts';
 import { hostsByPort, rewriteLoopback } from './loopback.ts';
@@ -8,7 +8,7 @@ import { exposePorts, isChecked } from './nosana-health.ts';
 import { renderJob } from './nosana-job.ts';
 import { inStartOrder, singleEdges } from './order.ts';
 import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportPerService } from './per-service.ts';
-import { changed, lost, type Reporter, type Rules } from './report.ts';
+import { changed, look, lost, type Reporter, type Rules } from './report.ts';
 import { environmentFiles, literalEnvironment, wrappedCommand } from './shell.ts';
 import type { ExportService, ExportSource } from './source.ts';
 
@@ -56,6 +56,7 @@ export function exportOperations(
   }
   const labels = toLabels(services.map(({ name }) => name));
   const groups = placeInGroups(source, services);
+  reportEndless(source, services, groups, reporter);
   const hosts = hostsByPort(services, labels);
   const ops = services.map((service) => {
     const group = groups.get(service.name) ?? '';
@@ -137,6 +138,28 @@ function placeInGroups(source: ExportSource, services: readonly ExportService[])
   return new Map([...places].map(([name, at]) => [name, order[at] ?? '']));
 }
 
+/** Reports services of all groups but the last: the next group waits until they end. */
+function reportEndless(
+  { groups: stages }: ExportSource,
+  services: readonly ExportService[],
+  groups: ReadonlyMap<string, string>,
+  reporter: Reporter,
+): void {
+  const last = stages.findLast((stage) => [...groups.values()].includes(stage));
+  const reported = new Set<string>();
+  for (const { name, key, config } of services) {
+    const group = groups.get(name);
+    if (last === undefined || group === last || config.type === 'task' || reported.has(key)) continue;
+    reported.add(key);
+    const why = `the group \`${last}\` begins only when all operations of \`${group}\` have ended, and ${key} is a service`;
+    reporter.add(
+      ['services', key, 'group'],
+      `the group of ${key}`,
+      look(why, 'give services that run together one `group`'),
+    );
+  }
+}
+
 /** `depends_on` within the group; the order of groups stands for the rest. */
 function dependencies(
   service: ExportService,
@@ -158,12 +181,14 @@ function dependencies(
       const why = `Nosana waits only until ${on} has started: it has no health check`;
       reporter.add(path, what, changed(why, `give ${on} an HTTP path that answers 200 when it is ready`));
     }
-    const isKnown = condition === 'ready' || condition === 'started';
-    if (isKnown && groups.get(on) === own) continue;
-    const why = isKnown
-      ? 'it becomes the order of the groups: a group waits for the whole earlier group'
-      : `Nosana waits until ${on} runs or is healthy, not until it is \`${condition}\``;
-    reporter.add(path, what, changed(why, isKnown ? null : 'let the command wait for the result'));
+    if (groups.get(on) !== own) {
+      const why =
+        'it becomes the order of the groups: a group begins when all operations of the earlier one have ended';
+      reporter.add(path, what, changed(why));
+    } else if (condition !== 'ready' && condition !== 'started') {
+      const why = `Nosana waits until ${on} runs or is healthy, not until it is \`${condition}\``;
+      reporter.add(path, what, changed(why, 'let the command wait for the result'));
+    }
   }
   const same = declared.filter(({ on }) => groups.get(on) === own).map(({ on }) => labels.get(on) ?? on);
   return same.length === 0 ? {} : { depends_on: same };

@@ -142,7 +142,9 @@ export const PER_SERVICE: Rules = {
       ? null
       : changed('for the engine 0 is a success and any other exit code a failure', 'map the code in the command'),
   essential: ({ config }) =>
-    config.essential ? null : changed('the end of one container does not end the others in any case'),
+    config.essential && config.schedule === null && config.every === null
+      ? null
+      : changed('the output does not tell essential services from others: the end of any has the same effect'),
   forward: lost(
     'a signal reaches one container, and no supervisor forwards it',
     "send it with the engine's own command",

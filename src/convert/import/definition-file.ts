@@ -10,6 +10,7 @@ export interface DefinitionSection {
   readonly start: number;
 }
 
+/** Of several stages the last one: the others only give it files while the image is built. */
 export interface Definition {
   readonly source: Source;
   /** `Bootstrap` and `From`, in lower case. */
@@ -29,6 +30,11 @@ export function readDefinition(file: { readonly path: string; readonly text: str
   };
   for (const { text: line, start } of sourceLines(source)) {
     const name = /^%(\w+)/.exec(line)?.[1]?.toLowerCase();
+    if (open !== null && /^bootstrap\s*:/i.test(line)) {
+      header.clear();
+      sections.clear();
+      open = null;
+    }
     if (name !== undefined) {
       close();
       open = { name, start, lines: [] };

@@ -18,7 +18,7 @@ const OUTSIDE: ReadonlySet<string> = new Set([
   'no-venv',
 ]);
 
-/** More attempts than fields that can be wrong at once. */
+/** An attempt removes all fields that are complained of; what is left is seldom refused again, for another reason. */
 const ATTEMPTS = 12;
 const PATH = '/services.yaml';
 

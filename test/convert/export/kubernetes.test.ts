@@ -138,6 +138,13 @@ describe('probes', () => {
     expect(report).toContain('an HTTP probe of Kubernetes ignores `json`');
   });
 
+  test('an `exec` probe is taken before an HTTP probe of which only the status is left', async () => {
+    const { container } = await only({
+      ready: [{ http: { path: '/models', json: { path: 'a' } } }, { exec: ['check'] }],
+    });
+    expect(container?.startupProbe).toMatchObject({ exec: { command: ['check'] } });
+  });
+
   test('`live` is a liveness probe, and `continuous` a readiness probe', async () => {
     const { container } = await only({
       ready: { http: '/ok', continuous: true, interval: '20s', successes: 2 },
@@ -164,6 +171,24 @@ describe('probes', () => {
     });
     expect(find('a')).toMatchObject({ restartPolicy: 'Always', readinessProbe: { httpGet: { path: '/ok' } } });
     expect(find('a')).not.toHaveProperty('startupProbe');
+  });
+
+  test('without a startup probe the liveness probe waits for `start_timeout`, and successes keep their number', async () => {
+    const fields = { ready: { http: '/ok', successes: 2 }, live: { http: '/alive' }, start_timeout: '3m', port: 80 };
+    const { find, report } = await kubernetes({
+      services: { a: { command: ['a'], ...fields }, b: { command: ['b'], depends_on: { a: 'started' } } },
+    });
+    expect(find('a')).toMatchObject({
+      readinessProbe: { successThreshold: 2 },
+      livenessProbe: { initialDelaySeconds: 180 },
+    });
+    expect(report).toContain('`live` of a: the liveness probe begins after `start_timeout`');
+    expect(report).not.toContain('one success is enough');
+    const gate = await kubernetes({
+      services: { a: { command: ['a'], ...fields }, b: { command: ['b'], depends_on: { a: 'ready' } } },
+    });
+    expect(gate.find('a')?.livenessProbe).not.toHaveProperty('initialDelaySeconds');
+    expect(gate.report).toContain('one success is enough for a startup probe');
   });
 });
 

@@ -125,6 +125,25 @@ describe('--per-service', () => {
       after: { group: 'second', depends_on: ['api'] },
     });
     expect(report).toContain('changed meaning: `depends_on` db of api: it becomes the order of the groups');
+    for (const name of ['db', 'cache', 'free'])
+      expect(report).toContain(`needs a look: the group of ${name}: the group \`second\` begins only when`);
+    expect(report).not.toContain('the group of api');
+  });
+
+  test('a group after tasks begins when they have ended, as `completed` wants it', async () => {
+    const { report } = await nosana(
+      {
+        groups: ['first', 'second'],
+        services: {
+          load: { command: ['l'], type: 'task', group: 'first' },
+          api: { command: ['a'], group: 'second', depends_on: { load: 'completed' } },
+        },
+      },
+      true,
+    );
+    expect(report).toContain('`depends_on` load of api: it becomes the order of the groups');
+    expect(report).not.toContain('the group of load');
+    expect(report).not.toContain('not until it is');
   });
 
   test('another service’s address becomes its name, its own stays', async () => {

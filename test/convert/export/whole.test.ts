@@ -224,6 +224,12 @@ describe('a file in which nothing is enabled', () => {
         'no service is enabled: there is nothing to export',
       );
   });
+  test('or everything is started by hand, which the error says', async () => {
+    for (const field of [{ start: 'manual' }, { profiles: ['debug'] }])
+      await expect(run({ services: { a: { ...web, ...field } } }, { format: 'kubernetes' })).rejects.toThrow(
+        /no service starts by itself: there is nothing to export[\s\S]*remove `start: manual` or `profiles`/,
+      );
+  });
   test('unless a variable enables a service and the output asks the container', async () => {
     expect((await run(services('${ON:-}'), { format: 'systemd' })).text).toContain('PublishPort=8000:8000');
     expect((await run(services('${ON:-}'), { format: 'kubernetes', oneContainer: true })).text).toContain(
