@@ -63,7 +63,7 @@ export function nextTime(expression: string, timeZone: string | null, after: Wal
 export function whyNotCron(text: string): Fault | null {
   const written = text.trim();
   // `every 10 minutes`
-  const interval = /^every\s+(\d+)\s*([smhd])[a-z]*$/i.exec(written);
+  const interval = /^every\s+(\d+)\s*([shd]|m(?!o))[a-z]*$/i.exec(written);
   if (interval !== null)
     return { why: 'it is an interval', suggestion: `write \`every: ${interval[1]}${interval[2]?.toLowerCase()}\`` };
   if (written.startsWith('@')) return whyNotNickname(written);

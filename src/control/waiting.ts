@@ -39,11 +39,27 @@ interface Awaiting {
   readonly scope: 'named' | 'all';
 }
 
+type Counted = Pick<WireService, 'schedule' | 'restarts'>;
+
+/** The services at the begin of the wait. */
+type Begin = ReadonlyMap<string, Counted>;
+
+/**
+ * How a run of a scheduled task has ended since the begin of the wait; null: none has, or it is no scheduled task. With `overlap:
+ * queue` a run may follow another one for ever, and the task is then never seen at rest.
+ */
+function endedSince({ schedule, restarts }: Counted, before: Counted | undefined): 'there' | 'lost' | null {
+  if (!schedule || !before?.schedule) return null;
+  if (schedule.completed > before.schedule.completed) return 'there';
+  return schedule.failed - before.schedule.failed > restarts - before.restarts ? 'lost' : null;
+}
+
 /** The status of one service with respect to the goal. */
 function judgeWait(
   service: WireService,
   { goal, scope }: Awaiting,
   phase: WireSnapshot['phase'],
+  begin: Begin,
 ): 'there' | 'waits' | 'lost' {
   const { state, wanted, ready, type, blocked } = service;
   if (state === 'skipped') return 'there';
@@ -57,18 +73,20 @@ function judgeWait(
   if (phase !== 'running' || blocked || state === 'failed' || wanted === 'down') return 'lost';
   // A task that waits for its time after a failure: the next run may be a day away.
   if (state === 'stopped' || state === 'scheduled') return 'lost';
-  return state === 'completed' && type === 'service' ? 'lost' : 'waits';
+  if (state === 'completed' && type === 'service') return 'lost';
+  return endedSince(service, begin.get(service.name)) ?? 'waits';
 }
 
 function evaluateProgress(
   snapshot: WireSnapshot,
   awaiting: Awaiting,
+  begin: Begin,
   lastLine: (name: string) => string | null,
 ): Omit<Progress, 'failed_starts'> {
   const asked = snapshot.services.filter(({ name }) => awaiting.names.includes(name));
   const of = (verdict: string) =>
     asked
-      .filter((service) => judgeWait(service, awaiting, snapshot.phase) === verdict)
+      .filter((service) => judgeWait(service, awaiting, snapshot.phase, begin) === verdict)
       .map(({ name, state, reason, uptime_seconds }) => ({
         name,
         state,
@@ -125,10 +143,11 @@ export function waitFor(source: ApiSource, awaiting: Awaiting, timeout: number |
     };
     const lastLine = (name: string) => source.logs.tail(name, 1)[0]?.text.slice(0, 200) ?? null;
     const failures = new FailedStarts(awaiting, source.plan());
+    const begin: Begin = new Map(source.snapshot().services.map((service) => [service.name, service]));
     const evaluate = (): Progress => {
       const snapshot = source.snapshot();
       failures.take(snapshot);
-      return { ...evaluateProgress(snapshot, awaiting, lastLine), failed_starts: failures.all() };
+      return { ...evaluateProgress(snapshot, awaiting, begin, lastLine), failed_starts: failures.all() };
     };
     const send = (progress: Progress) => {
       // Progress lines are dropped while the reader is slow; the result is always sent.
@@ -143,7 +162,7 @@ export function waitFor(source: ApiSource, awaiting: Awaiting, timeout: number |
       failures.take(snapshot);
       const decided = snapshot.services
         .filter(({ name }) => awaiting.names.includes(name))
-        .map((service) => judgeWait(service, awaiting, snapshot.phase));
+        .map((service) => judgeWait(service, awaiting, snapshot.phase, begin));
       if (decided.includes('lost') || !decided.includes('waits')) send(evaluate());
     };
     const report = () => {

@@ -308,6 +308,28 @@ describe('wait', () => {
     stop();
   });
 
+  test('a scheduled task whose runs follow each other without a pause is done after one of them', async () => {
+    const schedule = {
+      cron: null,
+      ...{ every_seconds: 1, time_zone: null, next_run: null, last_run: null, skipped: 0, missed: 0 },
+    };
+    const after = async (completed: number, failed: number, restarts: number) => {
+      const running = { type: 'task', state: 'running', ready: false } as const;
+      const source = new FakeSource([seen('a', { ...running, schedule: { ...schedule, completed: 4, failed: 2 } })]);
+      const { outlet, stop } = open(await request(source, 'GET', '/v1/wait'));
+      source.services = [seen('a', { ...running, restarts, schedule: { ...schedule, completed, failed } })];
+      for (const watcher of source.watchers) watcher();
+      stop();
+      return (outlet.lines.at(-1) as { readonly result: string }).result;
+    };
+    expect(await after(4, 2, 0)).toBe('waiting');
+    expect(await after(5, 2, 0)).toBe('reached');
+    expect(await after(4, 3, 0)).toBe('failed');
+    // The restart policy repeats the run that has failed.
+    expect(await after(4, 3, 1)).toBe('waiting');
+    expect(await after(5, 3, 1)).toBe('reached');
+  });
+
   test('a service that must stop first is not ready yet', async () => {
     const source = new FakeSource([seen('a', { wanted: 'again' })]);
     const { outlet, stop } = open(await request(source, 'GET', '/v1/wait'));
