@@ -29,15 +29,25 @@ export interface Problems {
 // A suggestion costs a comparison with all known names, and does not help at the thousandth wrong name.
 const MAX_ADVISED = 200;
 
+/** Codes of problems with files and folders: with `${SVC_REPLICA}` in a path, each replica has its own. */
+const OF_PATHS: ReadonlySet<string> = new Set([
+  'file-missing',
+  'file-unreadable',
+  'file-too-large',
+  'not-utf8',
+  'no-venv',
+]);
+
 /** An empty collection for the diagnostics of one Config. */
 export function makeProblems(config: Config): Problems {
   const all: Diagnostic[] = [];
   const copies = new Set(config.services.filter(({ replica }) => (replica?.index ?? 0) > 0).map(({ name }) => name));
   const reported = new Set<string>();
-  /** A problem of one replica is a problem of all replicas of the service, and is reported once. */
-  const isRepeated = (path: Path, code: string, { file, range: { line, column } }: Place): boolean => {
+  /** A problem of one replica is a problem of all replicas of the service, and is reported once; one with its own path is not. */
+  const isRepeated = (path: Path, code: string, message: string, at: Place): boolean => {
     if (copies.size === 0 || path[0] !== 'services') return false;
-    const key = `${code} ${file}:${line}:${column}`;
+    const { line, column } = at.range;
+    const key = `${code} ${at.file}:${line}:${column} ${OF_PATHS.has(code) ? message : ''}`;
     const wasReported = reported.has(key);
     reported.add(key);
     return wasReported && copies.has(`${path[1]}`);
@@ -47,7 +57,7 @@ export function makeProblems(config: Config): Problems {
     (severity: 'error' | 'warning') =>
     (path: Path, code: string, message: string, { suggestion, related, key }: More = {}): void => {
       const at = placeOf(path, key);
-      if (isRepeated(path, code, at)) return;
+      if (isRepeated(path, code, message, at)) return;
       all.push({
         severity,
         code,

@@ -157,6 +157,13 @@ describe('${SVC_REPLICA}', () => {
     ]);
   });
 
+  test('in the path of a file: each file that is missing is reported, and one that all replicas read is reported once', () => {
+    const text = oneService('command: run', 'replicas: 3', 'env_file: ["${SVC_REPLICA}.env", all.env]');
+    expect(messages(text, { files: { '/app/1.env': '' } })).toEqual(
+      ['0', '2', 'all'].map((name) => `cannot read /app/${name}.env: there is no such file`),
+    );
+  });
+
   test('that gives one replica an invalid value is reported once', () => {
     expect(messages(oneService('command: run', 'replicas: 3', 'cpus: "${SVC_REPLICA}-1"'))).toEqual([
       '`cpus` must be processor numbers as a text (`"0-3,8"`), not "2-1" (from ${SVC_REPLICA}-1)',
