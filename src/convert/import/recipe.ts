@@ -2,6 +2,7 @@
 // `slurm`. The command is the %runscript of the definition file. What is for the scheduler is kept as `x-resources` and
 // `x-slurm`, which `up` ignores.
 import { dirname, join } from '../../paths.ts';
+import type { Where } from '../findings.ts';
 import { type Recipe, readRecipeParts } from '../recipe.ts';
 import { type FileDraft, makeDraft, type ServiceDraft } from '../services-yaml.ts';
 import { whereIn } from '../source-text.ts';
@@ -66,20 +67,17 @@ function importContainer(input: ImportInput, recipe: Recipe, service: ServiceDra
 }
 
 function importDefinition({ source, header, sections }: Definition, service: ServiceDraft, report: Report): void {
-  const script = sections.get('startscript') ?? sections.get('runscript');
+  const [script, other] = ['startscript', 'runscript']
+    .map((name) => sections.get(name))
+    .filter((section) => section !== undefined && section.text.trim() !== '');
   const where = whereIn(source, script ?? { start: 0 });
-  if (script === undefined || script.text.trim() === '') {
+  if (script === undefined) {
     service.todo.push(`the definition has no %runscript: what does ${header.get('from') ?? 'the image'} run?`);
     service.fields.command = missingCommand(service.name);
     report.look(where, '%runscript', 'the definition has none: its base image defines the command');
   } else {
     service.comments.push(placeComment(where));
-    service.fields.command = script.text
-      .replaceAll(/^\s{2,}/gm, '')
-      .replace(/^#!.*\n/, '')
-      .replaceAll(/\s*"\$@"/g, '');
-    if (/"?\$@"?/.test(script.text))
-      report.changed(where, '"$@" in the script', 'a service gets no arguments of `apptainer run`');
+    importScript(script.text, where, service, report);
   }
   const environment = sections.get('environment');
   if (environment !== undefined)
@@ -94,9 +92,9 @@ function importDefinition({ source, header, sections }: Definition, service: Ser
       );
     }
   }
-  if (sections.has('startscript') && sections.has('runscript')) {
+  if (other !== undefined) {
     report.lost(
-      whereIn(source, sections.get('runscript') ?? { start: 0 }),
+      whereIn(source, other),
       '%runscript',
       'the definition has a %startscript, which is used',
       'add it as a service if both are to run',
@@ -104,12 +102,41 @@ function importDefinition({ source, header, sections }: Definition, service: Ser
   }
 }
 
-function importDefinitionEnvironment(
-  text: string,
-  where: ReturnType<typeof whereIn>,
-  service: ServiceDraft,
-  report: Report,
-): void {
+/** Interpreters that take a script after `-c`. */
+const TAKES_TEXT = /^(?:(?:ba|da|a|k|z)?sh|python[\d.]*)$/;
+
+/** The script as a command, for the interpreter of its first line; without one it is for /bin/sh. */
+function importScript(script: string, where: Where, service: ServiceDraft, report: Report): void {
+  const [, first = '', rest = script] = /^\s*#!([^\n]*)(?:\n|$)([\s\S]*)$/.exec(script) ?? [];
+  const words = first.split(/\s+/).filter((word) => word !== '');
+  const interpreter = /(?:^|\/)env$/.test(words[0] ?? '') ? words.slice(words[1] === '-S' ? 2 : 1) : words;
+  const name = interpreter[0]?.replace(/^.*\//, '') ?? 'sh';
+  const text = withoutIndentation(rest).replaceAll(/[ \t]*"\$@"/g, '');
+  const isForArguments = /^[ \t]*exec[ \t]*$/m.test(text) && /\$@/.test(rest);
+  if (isForArguments || !TAKES_TEXT.test(name)) {
+    const why = isForArguments ? 'it runs its arguments, and a service gets none' : `it is a script for ${name}`;
+    const instead = isForArguments
+      ? 'write the command that `apptainer run` got'
+      : 'put it into a file of the image, and give its path as the command';
+    report.look(where, 'the script of the definition', why, instead);
+    service.todo.push(`${why}: ${instead}`);
+    service.fields.command = missingCommand(service.name);
+    return;
+  }
+  const isPlain = name === 'sh' && interpreter.length <= 1;
+  service.fields.command = isPlain ? text : [...interpreter, '-c', text].map(literal);
+  if (/"?\$@"?/.test(rest))
+    report.changed(where, '"$@" in the script', 'a service gets no arguments of `apptainer run`');
+}
+
+/** A text without the indentation that all its lines have. */
+function withoutIndentation(text: string): string {
+  const indents = [...text.matchAll(/^([ \t]*)\S/gm)].map(([, indent = '']) => indent.length);
+  const common = Math.min(...indents, 80);
+  return text.replaceAll(new RegExp(`^[ \\t]{${common}}`, 'gm'), '').trim();
+}
+
+function importDefinitionEnvironment(text: string, where: Where, service: ServiceDraft, report: Report): void {
   const env: Record<string, Value> = {};
   for (const line of text.split('\n').map((one) => one.trim())) {
     if (line === '' || line.startsWith('#')) continue;
