@@ -40,6 +40,11 @@ export function writeDuration(millis: number): string {
   return parseDuration(text).ok ? text : '24d';
 }
 
+/** A `stop_timeout` for services of which one may take this many seconds to stop: at most 24 days. */
+export function writeStopTimeout(longest: number): string {
+  return longest < 24 * 86_400 ? `${longest + 1}s` : '24d';
+}
+
 /** Milliseconds as seconds, rounded up. */
 export const toSeconds = (millis: number): number => Math.ceil(millis / 1000);
 

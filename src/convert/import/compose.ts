@@ -1,7 +1,7 @@
 // Imports a Compose file: the services of several containers become services of one. `--image-config` describes what the
 // images run. Settings of the container as a whole are reported as one `docker run` line.
 
-import { readGoDuration, toSeconds } from '../quantities.ts';
+import { readGoDuration, toSeconds, writeStopTimeout } from '../quantities.ts';
 import { type FileDraft, makeDraft } from '../services-yaml.ts';
 import { briefOf, entriesOf, Section, textOf, textsOf } from '../yaml-source.ts';
 import { markTasks } from './compose-depends.ts';
@@ -117,12 +117,12 @@ function importStopTimeout(sections: readonly Section[], draft: FileDraft, repor
   const periods = sections.map((section) => readGoDuration(textOf(section.peek('stop_grace_period')) ?? ''));
   const longest = Math.max(...periods.map((one) => one ?? USUAL_GRACE));
   if (longest <= USUAL_STOP || periods.every((one) => one === null)) return;
-  const seconds = toSeconds(longest) + 1;
-  draft.top.stop_timeout = `${seconds}s`;
+  const seconds = toSeconds(longest);
+  draft.top.stop_timeout = writeStopTimeout(seconds);
   report.changed(
     null,
     'stop_grace_period',
     'the whole shutdown has one deadline, `stop_timeout`, for all services',
-    `stop the container with \`docker stop -t ${seconds + 5}\``,
+    `stop the container with \`docker stop -t ${seconds + 6}\``,
   );
 }

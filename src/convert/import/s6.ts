@@ -1,8 +1,9 @@
 // Imports an s6-overlay tree (versions 2 and 3): scripts of cont-init.d and fix-attrs.d become tasks, longruns services,
 // oneshots tasks, dependencies `depends_on`. https://github.com/just-containers/s6-overlay#readme. Reads no file but through
 // its input.
+import { parseDuration } from '../../config/quantity.ts';
 import { startOf } from '../findings.ts';
-import { readGoDuration, toSeconds } from '../quantities.ts';
+import { toSeconds, writeStopTimeout } from '../quantities.ts';
 import { type FileDraft, makeDraft, type ServiceDraft } from '../services-yaml.ts';
 import { quoteWord } from '../words.ts';
 import { Names } from './names.ts';
@@ -47,9 +48,10 @@ function importStopTimeout(draft: FileDraft, report: Report): void {
     const text = typeof stop === 'object' ? (stop as { timeout?: string }).timeout : undefined;
     return text === undefined ? [] : [text];
   });
-  const longest = toSeconds(Math.max(0, ...times.map((text) => readGoDuration(text) ?? 0)));
+  const millis = times.map((text) => parseDuration(text)).map((read) => (read.ok ? read.value : 0));
+  const longest = toSeconds(Math.max(0, ...millis));
   if (longest < 9) return;
-  draft.top.stop_timeout = `${longest + 1}s`;
+  draft.top.stop_timeout = writeStopTimeout(longest);
   report.changed(
     null,
     'timeout-kill',
@@ -111,8 +113,9 @@ function importScript(input: ImportInput, { path, inside }: S6Path, names: Names
 
 /** Lines `path recurse owner mode-of-files mode-of-folders`. */
 function importAttrs(input: ImportInput, { path, inside }: S6Path, names: Names, report: Report): ServiceDraft | null {
-  const lines = (input.read(path) ?? '').split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  const lines = (input.read(path) ?? '').split('\n');
   const commands = lines.flatMap((line, index) => {
+    if (line.trim() === '' || line.startsWith('#')) return [];
     const [target = '', recurse = '', owner = '', files = '', folders = ''] = line.trim().split(/\s+/);
     if (folders === '' || !/^(?:true|false)$/.test(recurse)) {
       report.look(
@@ -125,8 +128,9 @@ function importAttrs(input: ImportInput, { path, inside }: S6Path, names: Names,
     }
     const word = quoteWord(target);
     const depth = recurse === 'true' ? '' : ' -maxdepth 0';
+    const chown = (who: string): string => `find ${word}${depth} -exec chown -h ${quoteWord(who)} {} +`;
     return [
-      `find ${word}${depth} -exec chown -h ${quoteWord(owner)} {} +`,
+      changeOwner(owner, chown),
       `find ${word}${depth} -type f -exec chmod ${quoteWord(files)} {} +`,
       `find ${word}${depth} -type d -exec chmod ${quoteWord(folders)} {} +`,
     ];
@@ -140,6 +144,19 @@ function importAttrs(input: ImportInput, { path, inside }: S6Path, names: Names,
     todo: [],
     fields: { type: 'task', command: `set -e\n${commands.join('\n')}\n` },
   };
+}
+
+/**
+ * The command for an account of fix-attrs: `nobody`, which stands for its group too, or `nobody,32768:32768`, with what is used if
+ * there is no such user.
+ */
+function changeOwner(account: string, chown: (owner: string) => string): string {
+  const [first = '', fallback] = account.split(',');
+  const [user = '', group] = first.split(':');
+  const isName = !/^\d+$/.test(user);
+  const owner = isName && group === undefined ? `${user}:` : first;
+  if (fallback === undefined || !isName) return chown(owner);
+  return `if id -u ${quoteWord(user)} >/dev/null 2>&1; then ${chown(owner)}; else ${chown(fallback)}; fi`;
 }
 
 /** Definitions by name, and what a bundle stands for. */
@@ -252,7 +269,11 @@ function writeDependencies(
   for (const name of definitions.namesIn(definition, 'dependencies')) {
     const members = definitions.members(name).filter((one) => made.has(one));
     if (members.length === 0) {
-      const why = OF_OVERLAY.test(name) ? 's6-overlay itself defines it' : 'it is not in this tree';
+      const why = OF_OVERLAY.test(name)
+        ? 's6-overlay itself defines it'
+        : definitions.all.has(name)
+          ? 'nothing of it runs here: it is a logger, or a bundle without services'
+          : 'it is not in this tree';
       report.lost(startOf(definition.path), `dependency ${name} of ${service.name}`, why);
     }
     for (const one of members) wanted.add(made.get(one)?.name ?? one);

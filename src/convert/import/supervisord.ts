@@ -3,6 +3,7 @@
 // input.
 import { dirname, isAbsolute, join } from '../../paths.ts';
 import type { Where } from '../findings.ts';
+import { writeStopTimeout } from '../quantities.ts';
 import { type FileDraft, makeDraft } from '../services-yaml.ts';
 import { sourceOf } from '../source-text.ts';
 import { Names } from './names.ts';
@@ -54,7 +55,7 @@ function orderByPriority(programs: readonly ImportedProgram[]): readonly Importe
 function importStopTimeout(programs: readonly ImportedProgram[], draft: FileDraft, report: Report): void {
   const longest = Math.max(0, ...programs.map(({ stopSeconds }) => stopSeconds ?? 0));
   if (longest < USUAL_STOP) return;
-  draft.top.stop_timeout = `${longest + 1}s`;
+  draft.top.stop_timeout = writeStopTimeout(longest);
   const instead = `stop the container with \`docker stop -t ${longest + 5}\``;
   report.changed(
     null,

@@ -1,0 +1,55 @@
+// Trees of s6-overlay: accounts of fix-attrs, dependencies that stand for nothing here, and the deadline of the shutdown.
+import { expect, test } from 'bun:test';
+import { importText, lines } from './rig.ts';
+
+/** Imports a tree of these files, by path. */
+async function treeOf(files: Readonly<Record<string, string>>) {
+  const read = (path: string) => files[path] ?? null;
+  const list = (folder: string) => {
+    const below = Object.keys(files).filter((path) => path.startsWith(`${folder}/`));
+    const names = below.map((path) => path.slice(folder.length + 1).replace(/\/.*$/, '/'));
+    return names.length === 0 ? null : [...new Set(names)].sort();
+  };
+  const result = await importText('s6', '', { path: 'tree', read, list });
+  if (!result.ok) throw new Error(result.message);
+  return { text: result.text, findings: lines(result.findings) };
+}
+
+const RC = 'tree/etc/s6-overlay/s6-rc.d';
+const longrun = (name: string, more: Readonly<Record<string, string>> = {}) =>
+  Object.fromEntries(
+    Object.entries({ type: 'longrun\n', run: '#!/bin/sh\nexec serve\n', ...more }).map(([file, text]) => [
+      `${RC}/${name}/${file}`,
+      text,
+    ]),
+  );
+
+test('accounts of fix-attrs stand for their group too, and may have a fallback', async () => {
+  const attrs = ['# a comment', '', '/a false nobody,32768:32768 0600 0700', '/b false 10,1:1 0600 0700', 'no', ''];
+  const { text, findings } = await treeOf({ 'tree/etc/fix-attrs.d/10': attrs.join('\n'), ...longrun('web') });
+  expect(text).toContain(
+    'if id -u nobody >/dev/null 2>&1; then find /a -maxdepth 0 -exec chown -h nobody: {} +; else find /a -maxdepth 0 -exec chown -h 32768:32768 {} +; fi\n',
+  );
+  expect(text).toContain('find /b -maxdepth 0 -exec chown -h 10 {} +\n');
+  expect(findings).toContainEqual(
+    expect.stringContaining('tree/etc/fix-attrs.d/10:5:1: needs a look: no: it is not `path recurse'),
+  );
+});
+
+test('a dependency on a logger or on an empty bundle is in the tree, and is not carried over', async () => {
+  const { findings } = await treeOf({
+    ...longrun('web', { 'dependencies.d/web-log': '', 'dependencies.d/none': '', 'dependencies.d/gone': '' }),
+    ...longrun('web-log', { 'consumer-for': 'web\n' }),
+    [`${RC}/none/type`]: 'bundle\n',
+  });
+  const about = (name: string) => findings.find((line) => line.includes(`dependency ${name} of web`));
+  expect(about('web-log')).toContain('it is a logger, or a bundle without services');
+  expect(about('none')).toContain('it is a logger, or a bundle without services');
+  expect(about('gone')).toContain('it is not in this tree');
+});
+
+test('the deadline of the shutdown is not below the longest one of a service', async () => {
+  const stopOf = async (millis: number) => (await treeOf(longrun('web', { 'timeout-kill': `${millis}\n` }))).text;
+  expect(await stopOf(86_400_000)).toMatch(/stop_timeout: 86401s[\s\S]*timeout: "1d"/);
+  expect(await stopOf(999_999_999)).toMatch(/stop_timeout: 1000001s[\s\S]*timeout: "?11d13h46m39s999ms/);
+});
