@@ -91,11 +91,15 @@ export function joinFolder(from: string | null, to: string): string {
   return to === '.' ? from : `${from.replace(/\/$/, '')}/${to.replace(/^\.\//, '')}`;
 }
 
-/** `cmd 2>&1 | tee FILE`. */
-function simplifyTee(state: ShellState, { commands }: Extract<SyntaxNode, { type: 'Pipeline' }>): Simple | null {
+/** `cmd 2>&1 | tee FILE`, and `cmd |& tee FILE`. */
+function simplifyTee(
+  state: ShellState,
+  { commands, operators }: Extract<SyntaxNode, { type: 'Pipeline' }>,
+): Simple | null {
   const [first, last, ...more] = commands;
   if (first?.type !== 'Command' || last?.type !== 'Command' || more.length > 0 || last.name?.value !== 'tee')
     return null;
+  if (last.redirects.some((one) => one.type !== 'Redirect' || one.target?.value !== '/dev/null')) return null;
   const files = last.args.filter((word): word is Word => word.type === 'Word' && !/^-(?:a|-append)$/.test(word.value));
   const [file] = files;
   const path = file === undefined || files.length > 1 ? null : wordValue(file, state.known);
@@ -103,11 +107,36 @@ function simplifyTee(state: ShellState, { commands }: Extract<SyntaxNode, { type
   if (rest === null || path === null || rest.log !== null || rest.needsShell) return null;
   const why = 'the exit code is that of the program; without `pipefail` it was that of `tee`';
   state.report.once('tee', state.script.where(last), `tee ${path.text}`, why);
+  if (first.redirects.length === 0 && operators[0] === '|') {
+    const both = 'the file gets standard error too';
+    state.report.changed(
+      state.script.where(last),
+      `tee ${path.text}`,
+      both,
+      'write `log: {stderr_file: …}` to separate it',
+    );
+  }
   return { ...rest, log: path.text };
 }
 
-/** Wrappers whose work svc-super does: they are left out. */
-const DROPPED = /^(?:nohup|exec|command|setsid|tini|dumb-init|catatonit)$/;
+/** Wrappers whose work svc-super does: they are left out, with these options. With any other option the wrapper stays. */
+const DROPPED: Readonly<Record<string, RegExp | null>> = {
+  nohup: null,
+  exec: null,
+  command: null,
+  setsid: /^(?:-[cfw]+|--ctty|--fork|--wait)$/,
+  tini: /^-[gsvw]+$/,
+  'dumb-init': /^(?:-[cv]+|--single-child|--verbose)$/,
+  catatonit: /^-g$/,
+};
+
+/** The words after a wrapper and its options; null: it has an option that svc-super does not stand for. */
+function afterWrapper(program: string, words: readonly Word[]): readonly Word[] | null {
+  const at = words.findIndex(({ value }) => DROPPED[program]?.test(value) !== true);
+  const rest = at < 0 ? [] : words.slice(at);
+  if (rest[0]?.value === '--') return rest.slice(1);
+  return rest[0]?.value.startsWith('-') === true ? null : rest;
+}
 
 function unwrap(state: ShellState, node: CommandNode): Simple | null {
   const { log, needsShell } = readRedirections(state, node.redirects);
@@ -118,8 +147,11 @@ function unwrap(state: ShellState, node: CommandNode): Simple | null {
   for (;;) {
     const program = words[0]?.value.replace(/^.*\//, '') ?? '';
     const next = words.slice(1);
-    if (DROPPED.test(program)) words = next[0]?.value === '--' ? next.slice(1) : next[0]?.value === '-a' ? [] : next;
-    else if ((program === 'gosu' || program === 'su-exec') && next[0] !== undefined) {
+    if (Object.hasOwn(DROPPED, program)) {
+      const after = afterWrapper(program, next);
+      if (after === null) return null;
+      words = after;
+    } else if ((program === 'gosu' || program === 'su-exec') && next[0] !== undefined) {
       user = wordValue(next[0], state.known)?.text ?? null;
       if (user === null) break;
       words = next.slice(1);
@@ -135,7 +167,7 @@ function unwrap(state: ShellState, node: CommandNode): Simple | null {
   return { node, words, cwd: null, user, log, needsShell: needsShell || assignments.length > 0, env };
 }
 
-/** Both streams into one file: `> F 2>&1`, `&> F`, `>> F 2>&1`. Anything else needs the shell. */
+/** Both streams into one file: `> F 2>&1`, `&> F`, `>> F 2>&1`. Anything else needs the shell, such as `2>&1 > F`. */
 function readRedirections(
   state: ShellState,
   redirects: readonly Redirection[],
@@ -150,7 +182,8 @@ function readRedirections(
     else if (one.operator === '<' && one.target.value === '/dev/null') continue;
     else if (/^&>>?$/.test(one.operator) || (/^>>?$/.test(one.operator) && (number === null || number === 1))) {
       const path = wordValue(one.target, state.known);
-      if (path === null || /^\/dev\/(?!shm)|^\/proc\//.test(path.text)) return { log: null, needsShell: true };
+      if (merged || path === null || /^\/dev\/(?!shm)|^\/proc\//.test(path.text))
+        return { log: null, needsShell: true };
       file = path.text;
       merged ||= one.operator.startsWith('&');
     } else return { log: null, needsShell: true };
@@ -170,7 +203,8 @@ function writeSimple(state: ShellState, simple: Simple, service: ServiceDraft, w
   const literals = simple.words.map((word) => literalWord(word, known));
   const canList = !simple.needsShell && isPlainEnv && literals.every((word) => word !== null) && literals[0] !== '';
   const env = Object.fromEntries(simple.env.map(({ name }, index) => [name, values[index]?.text ?? '']));
-  const text = programText(state, simple, isPlainEnv);
+  const text = programText(state, simple);
+  const settings = isPlainEnv ? [] : settingsOf(state, simple.env);
   const before = simple.words.length === 0 ? [] : state.preambleFor(simple.node, text);
   if (isPlainEnv && simple.env.length > 0) fields.env = env;
   const isFunction = state.functions.has(words[0] ?? '');
@@ -178,7 +212,7 @@ function writeSimple(state: ShellState, simple: Simple, service: ServiceDraft, w
   else {
     const lead = isFunction ? '' : 'exec ';
     const flags = state.setE && before.length > 0 ? ['set -e'] : [];
-    fields.command = state.command([...flags, ...before, `${lead}${text}`].join('\n'));
+    fields.command = state.command([...flags, ...before, ...settings, `${lead}${text}`].join('\n'));
   }
   if (simple.log !== null && !simple.needsShell) {
     fields.log = { file: { path: simple.log } };
@@ -193,11 +227,16 @@ function writeSimple(state: ShellState, simple: Simple, service: ServiceDraft, w
   if (port !== null) fields.port = port;
 }
 
+/** Assignments before a program as commands of their own: a word after `exec` would be the program. */
+function settingsOf(state: ShellState, env: readonly Assignment[]): readonly string[] {
+  const written = env.map(({ pos, end }) => state.script.source.text.slice(pos, end));
+  return [...written, `export ${env.map(({ name }) => name).join(' ')}`];
+}
+
 /** The source of the program and its arguments on one line where that is possible. */
-function programText(state: ShellState, { node, words, needsShell, env, log }: Simple, isPlainEnv: boolean): string {
+function programText(state: ShellState, { node, words, needsShell, log }: Simple): string {
   const { source } = state.script;
-  const first = words[0];
-  const from = isPlainEnv || env.length === 0 ? (first?.pos ?? node.pos) : node.pos;
+  const from = words[0]?.pos ?? node.pos;
   const ends = [...words.map(({ end }) => end), ...node.args.map(({ end }) => end)];
   const to = needsShell || log === null ? node.end : Math.max(...ends);
   const redirected = node.redirects.some((one) => one.type === 'HereDoc');

@@ -45,21 +45,25 @@ export function waitLoopOf(node: SyntaxNode, script: ShellScript): WaitLoop | nu
 }
 
 function isIdle(body: SyntaxNode, script: ShellScript): boolean {
-  return statementsOf(body).every(({ command, background }) => {
-    if (background === true) return false;
-    if (command.type === 'Command') return command.name === undefined || IDLE.test(command.name.value);
-    if (command.type === 'If')
-      return !/\b(?:curl|wget|kill|python)\b/.test(script.text(command)) && isIdle(command.then, script);
-    if (command.type === 'ArithmeticCommand') return true;
-    return (
-      command.type === 'AndOr' &&
-      command.commands.every((one) =>
-        one.type === 'Command'
-          ? IDLE.test(one.name?.value ?? ':')
-          : one.type === 'TestCommand' || one.type === 'ArithmeticCommand' || one.type === 'BraceGroup',
-      )
-    );
-  });
+  return statementsOf(body).every(({ command, background }) => background !== true && isIdleCommand(command, script));
+}
+
+function isIdleCommand(command: SyntaxNode, script: ShellScript): boolean {
+  switch (command.type) {
+    case 'Command':
+      return IDLE.test(command.name?.value ?? ':');
+    case 'If': {
+      const branches = [command.then, ...command.elif.map(({ then }) => then), command.else];
+      const asks = /\b(?:curl|wget|kill|python)\b/.test(script.text(command));
+      return !asks && branches.every((branch) => branch === undefined || isIdle(branch, script));
+    }
+    case 'BraceGroup':
+      return isIdle(command, script);
+    case 'AndOr':
+      return command.commands.every((one) => isIdleCommand(one, script));
+    default:
+      return command.type === 'TestCommand' || command.type === 'ArithmeticCommand';
+  }
 }
 
 /** `for i in $(seq 1 60); do curl … && break; sleep 1; done`. */
@@ -114,8 +118,9 @@ function commandLoop(node: CommandNode, script: ShellScript): WaitLoop | null {
   if (/(?:^|\/)wait-for-it(?:\.sh)?$/.test(program)) {
     const [, host, port] = /^([\w.-]+):(\d{1,5})$/.exec(rest.find((word) => /^[\w.-]+:\d+$/.test(word)) ?? '') ?? [];
     if (host === undefined || rest.includes('--')) return null;
-    const limit = Number(rest[rest.indexOf('-t') + 1] ?? 15);
-    return makeLoop(`nc -z ${host} ${port}`, rest.includes('-t') && limit > 0 ? limit : 15);
+    const limit = Number(rest.includes('-t') ? rest[rest.indexOf('-t') + 1] : 15);
+    // Without a limit it waits 15 seconds, and with a limit of 0 for ever.
+    return makeLoop(`nc -z ${host} ${port}`, limit === 0 ? null : limit > 0 ? limit : 15);
   }
   return null;
 }

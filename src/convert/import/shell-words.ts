@@ -24,6 +24,7 @@ export interface WordValue {
 /** The value of a word; null: a shell is needed for it. */
 export function wordValue(word: Word, known: Known): WordValue | null {
   if (/^~/.test(word.text)) return null;
+  // Patterns of file names outside of quotes are parts of their own, for which partValue() returns null.
   if (word.parts === undefined) return /[*?]/.test(word.text) ? null : literalValue(word.value);
   return partsValue(word.parts, known, false);
 }
