@@ -21,15 +21,21 @@ const OK = 200;
 /** The methods of a health check. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'DELETE']);
 
-/** The probe if a health check can send its request: HTTP, with one of the methods, to a port of the service itself. */
-function checkable(probe: Probe, { config }: ExportService): HttpProbe | null {
-  if (probe.kind !== 'http' || probe.socket !== null || probe.scheme !== 'http') return null;
-  return config.ports.includes(probe.port) && METHODS.has(probe.method) ? probe : null;
+/** Why no health check can send the request of a probe; null: one can. */
+function whyNot(probe: Probe, { config }: ExportService): string | null {
+  const but = (what: string): string =>
+    `Nosana has health checks for HTTP on the service's own ports only, not ${what}`;
+  if (probe.kind !== 'http') return but(`this \`${probe.kind}\` probe`);
+  if (probe.socket !== null) return but('on a unix socket');
+  if (probe.scheme !== 'http') return but('HTTPS');
+  if (!config.ports.includes(probe.port)) return but(`on port ${probe.port}`);
+  if (METHODS.has(probe.method)) return null;
+  return `Nosana has health checks with the methods ${[...METHODS].join(', ')} only, not ${probe.method}`;
 }
 
 /** Whether what waits for the service to be ready waits for that: it has no probe, or one that becomes a health check. */
 export const isChecked = (service: ExportService): boolean =>
-  service.ready.length === 0 || service.ready.some((probe) => checkable(probe, service) !== null);
+  service.ready.length === 0 || service.ready.some((probe) => whyNot(probe, service) === null);
 
 /** The ports of a service with the health checks of its `ready` probes. Reports what a check leaves out. */
 export function exposePorts(
@@ -42,24 +48,20 @@ export function exposePorts(
   const checks = ready.flatMap((given, index) => {
     const path = ['services', key, 'ready', index];
     const what = `\`ready\` of ${key}`;
-    const probe = checkable(given, service);
-    if (probe === null) {
-      const why =
-        given.kind === 'http' && !METHODS.has(given.method)
-          ? `Nosana has health checks with the methods ${[...METHODS].join(', ')} only, not ${given.method}`
-          : `Nosana has health checks for HTTP on the service's own ports only, not this \`${given.kind}\` probe`;
-      if (!isWhole)
+    const why = whyNot(given, service);
+    if (given.kind !== 'http' || why !== null) {
+      if (!isWhole && why !== null)
         reporter.add(path, what, lost(why, 'give the service an HTTP path that answers 200 when it is ready'));
       return [];
     }
-    const ignored = ignoredParts(probe);
+    const ignored = ignoredParts(given);
     if (ignored.length > 0) {
       const rest = isWhole ? '; svc-super in the container checks the rest' : '';
       reporter.add(path, what, changed(`Nosana compares the status only, not ${ignored.join(', ')}${rest}`));
     }
     const times = ['timeout', 'interval', 'start_interval', 'successes'].filter((one) => has([...path, one]));
     if (!isWhole && times.length > 0) reporter.add(path, what, lost(`the node has its own ${times.join(', ')}`));
-    return [{ port: probe.port, check: toCheck(probe) }];
+    return [{ port: given.port, check: toCheck(given) }];
   });
   return config.ports.map((port) => {
     const own = checks.filter((one) => one.port === port).map(({ check }) => check);

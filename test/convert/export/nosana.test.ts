@@ -28,6 +28,17 @@ test('a probe with a method that a health check cannot have is reported, and no 
   }
 });
 
+test.each([
+  ['HTTPS', { http: { port: 80, scheme: 'https' } }],
+  ['on a unix socket', { http: { socket: '/run/a.sock' } }],
+  ['on port 81', { http: { port: 81 } }],
+  ['this `tcp` probe', { tcp: 80 }],
+])('a probe that is no health check is reported with the reason: not %s', async (what, ready) => {
+  const { job, report } = await nosana({ services: { web: { command: 'web', ports: [80], ready } } }, true);
+  expect(job.ops.map(({ args }) => args.expose)).toEqual([[80]]);
+  expect(report).toContain(`for HTTP on the service's own ports only, not ${what}.`);
+});
+
 test('the example of vLLM and Open WebUI is the job of the guide', async () => {
   const [, text = ''] = EXAMPLES.find(([name]) => name === 'vllm-open-webui') ?? [];
   const { job } = await nosana(text);
