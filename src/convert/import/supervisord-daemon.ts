@@ -11,13 +11,13 @@ import { type Expanded, expandPercent, fromMarks, readInteger, readPairs } from 
 const LOST: Readonly<Record<string, string>> = {
   nodaemon: 'svc-super always runs in the foreground',
   silent: 'svc-super prints the output of the services',
-  pidfile: 'svc-super writes no pid file',
+  pidfile: 'it is a flag here: `svc-super up --pid-file PATH`',
   logfile: 'the events of svc-super itself are printed',
   logfile_maxbytes: 'the events of svc-super itself are printed',
   logfile_backups: 'the events of svc-super itself are printed',
   childlogdir: 'output is printed, not kept in temporary files',
   nocleanup: 'there are no temporary log files',
-  identifier: '`name` is only shown in `status`',
+  identifier: 'clients of supervisord see it; `name` of services.yaml is shown in `status` and in the metrics',
   minprocs: 'the limit of processes is that of the container',
 };
 

@@ -95,10 +95,12 @@ function importCommand(reader: ProgramReader, service: ServiceDraft): Value {
   if (expanded === null || expanded.shell.trim() === '') return stop('supervisord has no command here: give one');
   const shellWords = splitWords(expanded.shell);
   const words = splitWords(expanded.text);
-  if (!shellWords.ok || !words.ok) {
-    reader.note('look', 'command', `supervisord cannot start it: ${shellWords.ok ? '' : shellWords.why}`);
+  const refuse = (why: string): Value => {
+    reader.note('look', 'command', `supervisord cannot start it: ${why}`);
     return stop('this command has an open quote: correct it');
-  }
+  };
+  if (!shellWords.ok) return refuse(shellWords.why);
+  if (!words.ok) return refuse(words.why);
   const text = shellText(shellWords.words);
   if (text !== null) return text;
   if (shellWords.words.some((word) => /^(?:&&|\|\||\||;|>|>>|<|2>&1|&)$/.test(word))) {
@@ -132,7 +134,7 @@ function importProcess(reader: ProgramReader, fields: ServiceDraft['fields']): v
   if (reader.boolean('autostart') === false) fields.start = 'manual';
   const seconds = reader.number('startsecs');
   if (seconds !== null && seconds !== 1) {
-    const why = 'it only delays the state RUNNING there, on which nothing waits';
+    const why = 'a program that ends sooner counts there as not started, and here as ended';
     reader.note('lost', 'startsecs', why, 'a `ready` probe says when a service is ready');
   }
   if (reader.key('priority') !== undefined) {
@@ -161,6 +163,11 @@ function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): v
     }
     if (reader.key('startretries') !== undefined) reader.note('lost', 'startretries', 'nothing is restarted');
     return;
+  }
+  if (policy === 'never' && always === null) {
+    const why =
+      'it limits failed starts: supervisord starts a program again that fails after startsecs, and svc-super does not';
+    reader.note('changed', 'startretries', why, 'write `restart: on-failure`');
   }
   if (policy !== 'never') {
     fields.restart = { policy, ...(retries > 0 && { max: retries }), backoff: { initial: '1s' } };

@@ -94,7 +94,7 @@ function readIncludes(input: ImportInput, sections: Map<string, IniSection>, rep
   return null;
 }
 
-/** Paths for a pattern with `*`, `?` in its last part, sorted as Python sorts them. */
+/** Paths for a pattern with `*`, `?`, `[…]` in its last part, in the order of `input.list`, which is that of Python. */
 function matchFiles(input: ImportInput, pattern: string): readonly string[] {
   const name = pattern.slice(pattern.lastIndexOf('/') + 1);
   if (!/[*?[]/.test(name)) return input.read(pattern) === null ? [] : [pattern];
@@ -102,7 +102,8 @@ function matchFiles(input: ImportInput, pattern: string): readonly string[] {
   const source = name
     .replace(/[.+^${}()|\\]/g, '\\$&')
     .replaceAll('*', '.*')
-    .replaceAll('?', '.');
+    .replaceAll('?', '.')
+    .replaceAll('[!', '[^');
   const matcher = safePattern(`^${source}$`);
   const names = input.list(folder) ?? [];
   return names
@@ -168,13 +169,13 @@ function importListeners(
         report.lost(key.where, `${key.name} of [${name}]`, 'the listener is not carried over');
     }
     const details = `${events} ${command}`;
-    if (!KILLS.test(`${name} ${command}`) || !/PROCESS_STATE|^EVENT$/.test(events)) {
+    if (!KILLS.test(`${name} ${command}`) || !/PROCESS_STATE|\bEVENT\b/.test(events)) {
       const why = events.includes('PROCESS_LOG') ? 'output is always printed' : 'there are no event listeners';
       const usual = 'use `hooks`, or `svc-super events` outside of the container';
       report.lost(where, `[${name}] ${details}`, why, adviseMemmon(command) ?? usual);
       continue;
     }
-    const isAny = /PROCESS_STATE(?:_EXITED|_STOPPED)?(?:,|\s|$)/.test(events);
+    const isAny = /\b(?:EVENT|PROCESS_STATE(?:_EXITED|_STOPPED)?)\b/.test(events);
     ends = isAny || ends === 'any' ? 'any' : 'fatal';
     draft.top.exit = ends === 'any' ? 'first' : 'failure';
     const why = isAny

@@ -239,3 +239,25 @@ test('log files of both streams, and the level, are carried over with their rota
   expect(findings).not.toContain('one log file');
   expect(findings).toContain('loglevel of [supervisord]: the nearest level of svc-super is `debug`');
 });
+
+test('a listener to every event ends the container at the first end', async () => {
+  const yaml = (events: string) =>
+    yamlOf('supervisord', `[program:a]\ncommand=a\n[eventlistener:k]\ncommand=kill -15 1\nevents=${events}\n`);
+  expect(await yaml('EVENT')).not.toMatch(/exit:|essential: false/);
+  expect(await yaml('TICK_5,EVENT')).not.toMatch(/exit:|essential: false/);
+  expect(await yaml('PROCESS_STATE_FATAL')).toContain('exit: failure\n');
+});
+
+test('no retries: that svc-super does not restart after a run is reported', async () => {
+  const result = await importText('supervisord', '[program:a]\ncommand=a\nstartretries=0\n');
+  expect(result.ok && result.text).not.toContain('restart:');
+  expect(result.ok && lines(result.findings).join('\n')).toContain('Write `restart: on-failure`');
+});
+
+test('a pattern of [include] may exclude characters', async () => {
+  const read = (path: string) => (path.startsWith('d/') ? `[program:${path[2]}]\ncommand=x\n` : null);
+  const list = (path: string) => (path === 'd' ? ['a.conf', 'b.conf'] : null);
+  const yaml = await yamlOf('supervisord', '[include]\nfiles=d/[!a]*.conf\n', { path: 's.conf', read, list });
+  expect(yaml).toContain('  b:\n');
+  expect(yaml).not.toContain('  a:\n');
+});
