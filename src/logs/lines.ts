@@ -48,9 +48,10 @@ export class LineSplitter {
       }
       this.#afterReturn = null;
     }
+    // Each is searched again only when it has been passed: a chunk may be full of the one and without the other.
     let nextReturn = chunk.indexOf(RETURN, from);
+    let newline = chunk.indexOf(NEWLINE, from);
     for (;;) {
-      const newline = chunk.indexOf(NEWLINE, from);
       const atReturn = nextReturn >= 0 && (newline < 0 || nextReturn < newline);
       const end = atReturn ? nextReturn : newline;
       if (end < 0) break;
@@ -58,10 +59,12 @@ export class LineSplitter {
       const isBar = atReturn && end === from && this.#size === 0 && chunk[end + 1] !== NEWLINE;
       if (!isBar) this.#complete(chunk, from, end);
       from = end + 1;
-      if (!atReturn) continue;
-      if (from === chunk.length) this.#afterReturn = isBar ? 'nothing' : 'line';
-      else if (chunk[from] === NEWLINE) from += 1;
-      nextReturn = chunk.indexOf(RETURN, from);
+      if (atReturn) {
+        if (from === chunk.length) this.#afterReturn = isBar ? 'nothing' : 'line';
+        else if (chunk[from] === NEWLINE) from += 1;
+        nextReturn = chunk.indexOf(RETURN, from);
+      }
+      if (newline >= 0 && newline < from) newline = chunk.indexOf(NEWLINE, from);
     }
     if (from < chunk.length) this.#hold(chunk, from);
   }

@@ -19,6 +19,8 @@ interface ToolResult {
 
 /** The end of the output that is kept, characters. */
 const OUTPUT_KEPT = 4_096;
+/** The most that is read when a command has ended, bytes: the largest capacity that a pipe may have (pipe(7)). */
+const MOST_DRAINED = 1024 * 1024;
 
 /**
  * Runs a command to its end; never rejects. An abort kills it and all its processes. Processes that outlive it are
@@ -36,10 +38,13 @@ export async function runTool(
     return { ...describeEnd(ended, request.spec), lastLine: '' };
   }
   const pipe = new OutputPipe();
-  const collected = collect(pipe);
-  const ended = await runToEnd(children, request, [pipe, pipe], abort);
+  const last = new OutputEnd();
+  const reading = last.collect(pipe);
+  const ended = await runToEnd(children, request, [pipe, pipe], abort, null, () => last.drain(pipe));
+  // A process that is not of this command may hold the pipe open, so the end of the output is not awaited.
   await pipe.close();
-  return { ...describeEnd(ended, request.spec), lastLine: lastLineOf(await collected) };
+  await reading;
+  return { ...describeEnd(ended, request.spec), lastLine: lastLineOf(last.text) };
 }
 
 function describeEnd(
@@ -57,17 +62,22 @@ function codeOf(exit: Exit): number {
   return exit.kind === 'code' ? exit.code : exitCodeOfSignal(exit.number);
 }
 
-/** Resolves when no process of the command is left; never rejects. An abort kills all of them. */
+/**
+ * Resolves when no process of the command is left; never rejects. An abort kills all of them. `atEnd` is called just before,
+ * from a timer or an event (readNow of platform/input.ts).
+ */
 function runToEnd(
   children: Children,
   request: RunRequest,
   output: readonly PipeEnd[],
   abort: AbortSignal,
   input: Input | null = null,
+  atEnd: () => void = () => undefined,
 ): Promise<Exit | LaunchFailure> {
   return new Promise((resolve) => {
     const end = (result: Exit | LaunchFailure) => {
       abort.removeEventListener('abort', kill);
+      atEnd();
       resolve(result);
     };
     const listener: RunListener = {
@@ -82,17 +92,32 @@ function runToEnd(
   });
 }
 
-async function collect(pipe: OutputPipe): Promise<string> {
-  // A character may be split between two chunks.
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  let text = '';
-  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) {
-    text = (text + decoder.decode(chunk, { stream: true })).slice(-OUTPUT_KEPT);
+/** The last characters of what a command prints. */
+class OutputEnd {
+  /** A character may be split between two chunks. */
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  text = '';
+
+  /** Reads to the end of the pipe. */
+  async collect(pipe: OutputPipe): Promise<void> {
+    for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) this.#take(chunk);
   }
-  return text;
+
+  /** Reads the bytes that the pipe holds now. Another process may write faster than this reads. */
+  drain(pipe: OutputPipe): void {
+    let chunk = pipe.readNow();
+    for (let taken = 0; chunk !== null && taken < MOST_DRAINED; chunk = pipe.readNow()) {
+      taken += chunk.length;
+      this.#take(chunk);
+    }
+  }
+
+  #take(chunk: Uint8Array): void {
+    this.text = (this.text + this.#decoder.decode(chunk, { stream: true })).slice(-OUTPUT_KEPT);
+  }
 }
 
-/** Receives the output of a command, chunk by chunk; the next chunk is read when the promise resolves. */
+/** Receives the output of a command, chunk by chunk; the next chunk is read when the promise resolves. Must not reject. */
 type TakeOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array) => Promise<void>;
 
 /**
@@ -115,6 +140,7 @@ export async function runStreamed(
   const pipes = input?.kind === 'terminal' ? [] : [stdout, stderr];
   const output = Promise.all(pipes.map((pipe) => pump(pipe, pipe === stdout ? 'stdout' : 'stderr')));
   const ended = await runToEnd(children, request, pipes, abort, input);
+  // The end of the output, unlike runTool(): PID 1 closes its ends of the pipes when no process of the command is left.
   await output;
   for (const pipe of [stdout, stderr]) await pipe.close();
   return 'step' in ended ? { code: ended.code, failure: ended.message } : { code: codeOf(ended), failure: null };

@@ -19,9 +19,11 @@ const DURATIONS: ReadonlySet<string> = new Set([
   ...['timeout', 'interval', 'startInterval', 'startTimeout', 'startStall', 'within', 'initial', 'leftoverTimeout'],
   ...['freeTimeout', 'jitter'],
 ]);
+/** Maps whose keys are names from services.yaml: of variables and of headers. */
+const NAMED_BY_USER: ReadonlySet<string> = new Set(['env', 'headers']);
 const HIDDEN = '***';
-/** The path of a header of a probe within `ready` and `live`: `0.headers.Authorization`. Any header may be a secret. */
-const HEADER = /^\d+\.headers\./;
+/** The path of a header of a probe: `0.headers.Authorization`, `before_stop.wait_for.headers.x`. Any may be a secret. */
+const HEADER = /\.headers\./;
 
 /** The value of one path. `text` is compared, and `shown` has no secrets. */
 interface Value {
@@ -94,8 +96,10 @@ function scheduleFields(schedule: SchedulePlan | null): Readonly<Record<string, 
 function collect(path: string, key: string, value: unknown, found: Map<string, Value>): void {
   if (value === null || value === undefined) return;
   if (typeof value === 'object' && !(Array.isArray(value) && value.every((one) => typeof one !== 'object'))) {
-    for (const [name, inner] of Object.entries(value))
-      collect(path === '' ? snake(name) : `${path}.${snake(name)}`, name, inner, found);
+    for (const [name, inner] of Object.entries(value)) {
+      const step = NAMED_BY_USER.has(key) ? name : snake(name);
+      collect(path === '' ? step : `${path}.${step}`, name, inner, found);
+    }
     return;
   }
   if (Array.isArray(value)) found.set(path, key === 'argv' ? commandValue(value) : toValue(JSON.stringify(value)));
@@ -103,7 +107,7 @@ function collect(path: string, key: string, value: unknown, found: Map<string, V
   else found.set(path, toValue(String(value)));
 }
 
-/** `start_interval` for `startInterval`. Leaves other names as they are: variables, signals, services. */
+/** `start_interval` for `startInterval`. */
 function snake(name: string): string {
   return /^[a-z]+(?:[A-Z][a-z]+)+$/.test(name)
     ? name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)

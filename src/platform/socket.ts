@@ -5,8 +5,9 @@
 import { closeSync, writeSync } from 'node:fs';
 
 export interface Connection {
-  /** Queues bytes; all are written in order. */
+  /** Queues bytes, which are written in order. */
   write(bytes: Uint8Array): void;
+  /** Drops the bytes that are still queued. */
   close(): void;
 }
 
@@ -25,14 +26,22 @@ class Sender {
   #queue: Uint8Array[] = [];
   #writer: ReturnType<Bun.BunFile['writer']> | null = null;
   #isWaiting = false;
+  #isClosed = false;
 
   constructor(fd: number) {
     this.#fd = fd;
   }
 
   write(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
     this.#queue.push(bytes);
     if (!this.#isWaiting) this.#writeNow();
+  }
+
+  /** Call it before the descriptor is closed: its number may then be in use for another file. */
+  close(): void {
+    this.#isClosed = true;
+    this.#queue = [];
   }
 
   #writeNow(): void {
@@ -85,6 +94,7 @@ function openByBun(fd: number, listener: ConnectionListener): Connection {
     close() {
       if (isClosed) return;
       isClosed = true;
+      sender.close();
       void reader.cancel().catch(() => undefined);
       closeSync(fd);
     },

@@ -459,12 +459,24 @@ async function awaitNewline(pipe: Pipe, found: () => void): Promise<void> {
   for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) if (chunk.includes(NEWLINE)) found();
 }
 
-/** Reads the bytes that a pipe holds now, because a program may write its newline and exit at once. */
+/**
+ * Reads the bytes that a pipe holds now, because a program may write its newline and exit at once. Another process may write
+ * faster than this reads.
+ */
 function takeNewline(pipe: Pipe, found: () => void): void {
-  for (let chunk = pipe.readNow(); chunk !== null; chunk = pipe.readNow()) if (chunk.includes(NEWLINE)) found();
+  let chunk = pipe.readNow();
+  for (let taken = 0; chunk !== null && taken < MOST_TAKEN; chunk = pipe.readNow()) {
+    taken += chunk.length;
+    if (chunk.includes(NEWLINE)) {
+      found();
+      return;
+    }
+  }
 }
 
 const NEWLINE = 10;
+/** The most that takeNewline() reads, bytes: the largest capacity that a pipe may have (pipe(7)). */
+const MOST_TAKEN = 1024 * 1024;
 
 /** Calls `act` at the first call only. */
 function once(act: () => void): () => void {

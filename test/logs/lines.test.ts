@@ -79,6 +79,19 @@ describe('lines', () => {
     ]);
   });
 
+  test('of carriage returns only are found without searching the rest of the chunk for each of them', () => {
+    let searched = 0;
+    const chunk = bytes('x\r'.repeat(500));
+    const indexOf = chunk.indexOf.bind(chunk);
+    chunk.indexOf = (...args: Parameters<Uint8Array['indexOf']>) => {
+      const found = indexOf(...args);
+      searched += (found < 0 ? chunk.length : found + 1) - (args[1] ?? 0);
+      return found;
+    };
+    expect(split([chunk])).toHaveLength(500);
+    expect(searched).toBeLessThan(4 * chunk.length);
+  });
+
   for (const size of [LONGEST_LINE - 1, LONGEST_LINE, LONGEST_LINE + 1, 3 * LONGEST_LINE, 3 * LONGEST_LINE + 5]) {
     test(`of ${size} bytes come in pieces that are marked as cut`, () => {
       const text = 'x'.repeat(size);

@@ -95,6 +95,20 @@ test('a character that arrives in two pieces is read as one', async () => {
   rmSync(folder, { recursive: true });
 });
 
+test('the last line is read too where the command leaves a full pipe at its end', async () => {
+  const { children, report } = await rig();
+  const folder = mkdtempSync(join(tmpdir(), 'svc-tools-'));
+  spawnSync('mkfifo', [join(folder, 'fifo')]);
+  const pipe = openSync(join(folder, 'fifo'), constants.O_RDWR | constants.O_NONBLOCK);
+  const result = runTool(children, request, new AbortController().signal);
+  report(frame(EVENT.spawned, 1, NO_PROCESS, 1, 0, 1, pipe));
+  expect(writeSync(pipe, `${'-'.repeat(PIPE_SIZE - 6)}\nlast\n`)).toBe(PIPE_SIZE);
+  report(frame(EVENT.exited, 1, 0));
+  expect(await result).toMatchObject({ lastLine: 'last' });
+  closeSync(pipe);
+  rmSync(folder, { recursive: true });
+});
+
 test('a run that has ended is not ended again', async () => {
   const { clock, sent, children, report } = await rig();
   const failed = Promise.withResolvers<void>();

@@ -26,6 +26,13 @@ test.each<[string, string[], string[], string[]]>([
     ['ready: { http: { port: 2, headers: { Authorization: b } } }'],
     ['ready.0.headers.Authorization: *** -> ***', 'ready.0.port: 1 -> 2'],
   ],
+  [
+    'a header of a probe that a hook waits for',
+    ['hooks: { before_stop: { wait_for: { http: { port: 1, headers: { xKey: a } } } } }'],
+    ['hooks: { before_stop: { wait_for: { http: { port: 1, headers: { xKey: b } } } } }'],
+    ['hooks.before_stop.wait_for.headers.xKey: *** -> ***'],
+  ],
+  ['a variable in camelCase', ['env: { fooBar: "1" }'], ['env: { fooBar: "2" }'], ['env.fooBar: 1 -> 2']],
   ['an attribute', ['nice: 1'], ['nice: 2'], ['nice: 1 -> 2']],
   ['a key of two words', ['start_timeout: 1m'], ['start_timeout: 90s'], ['start_timeout: 1m -> 1m30s']],
   ['a dependency', [], ['depends_on: { b: started }'], ['depends_on.b: null -> started']],
@@ -70,6 +77,9 @@ test('a value from a file, and the password of an address, are hidden', () => {
   const files = { '/run/a': 'one', '/run/b': 'two' };
   expect(changesOf(['env: { X: { file: /run/a } }'], ['env: { X: { file: /run/b } }'], files)).toEqual([
     'env.X: *** -> ***',
+  ]);
+  expect(changesOf(['env: { dbLogin: { file: /run/a } }'], ['env: { dbLogin: { file: /run/b } }'], files)).toEqual([
+    'env.dbLogin: *** -> ***',
   ]);
   expect(changesOf([], ['env: { DB: "postgres://me:secret@db/x" }'])).toEqual([
     'env.DB: null -> postgres://me:***@db/x',
