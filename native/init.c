@@ -233,7 +233,8 @@ static int run_command(const struct start *start, const struct options *options,
 /**
  * Stops our own process group after the command was stopped by the terminal, so that the shell above sees a stopped job.
  * The kernel discards SIGTSTP for PID 1 and for an orphaned process group (setpgid(2)), where no shell can continue the
- * job: then the command is continued at once.
+ * job: then a command that Ctrl-Z stopped is continued at once. After SIGTTIN or SIGTTOU it would only stop again, because it
+ * is in the background: it stays stopped until SIGCONT.
  */
 static void suspend(int child, int group, int signal) {
   int foreground;
@@ -253,14 +254,16 @@ static void suspend(int child, int group, int signal) {
 
 /**
  * Reaps all processes that have ended. Returns the exit code of the command if it is one of them, else -1. With `job`, a
- * command that was stopped is a stopped job.
+ * command that was stopped is a stopped job, unless `forwarded`: then this is the stop that was forwarded, and clears it.
  */
-static int reap(const struct options *options, int child, int group, int job) {
+static int reap(const struct options *options, int child, int group, int job, int *forwarded) {
   int status, code = -1;
   for (long pid; (pid = sys_wait4(-1, &status, WNOHANG | (job ? WUNTRACED : 0))) > 0;) {
     if ((status & 0xff) == 0x7f) {
       int signal = status >> 8 & 0xff;
-      if (pid == child && is_stop(signal)) suspend(child, group, signal);
+      if (pid != child) continue;
+      if (!*forwarded && is_stop(signal)) suspend(child, group, signal);
+      *forwarded = 0;
     } else if (pid == child) {
       code = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
       if (options->verbose > 1) report("the command has ended with exit code ", code, "");
@@ -269,30 +272,34 @@ static int reap(const struct options *options, int child, int group, int job) {
   return code;
 }
 
-/** Forwards a signal, rewritten, with the value that sigqueue(3) gave it. */
-static void forward(const struct options *options, int child, struct caught *caught) {
+/**
+ * Forwards a signal, rewritten. A process gets the value that sigqueue(3) gave the signal; kill(2) sends none to a group. Returns 0
+ * if the signal is not forwarded.
+ */
+static int forward(const struct options *options, int child, struct caught *caught) {
   int signal = options->rewrite[caught->signal], many = options->group || options->session;
   if (options->verbose > 2) report(signal ? "forwards signal " : "does not forward signal ", caught->signal, "");
-  if (!signal) return;
+  if (!signal) return 0;
+  // To the process: for one process, or if there is no such group yet or any more.
   long result = many ? sys_kill(-child, signal) : -ESRCH;
-  // ESRCH: the command has not yet made its process group, or has moved to another.
   if (result == -ESRCH && caught->code == SI_FROM_QUEUE) result = sys(__NR_rt_sigqueueinfo, child, signal, caught);
   if (result == -ESRCH || result == -EAGAIN) result = sys_kill(child, signal);
   if (result < 0 && options->verbose > 0) report_failure("forward a signal to", "the command", (int)-result);
+  return 1;
 }
 
 /** Forwards signals and reaps processes until the command ends. Returns the exit code. */
 static int serve(const struct options *options, int child, int group, sigmask ignore_once) {
   const sigmask all = ~0ull;
   struct caught caught;
-  // `stopped`: the last stop was forwarded, so it does not come from the terminal. dumb-init stops itself after each
-  // forwarded stop.
-  int job = options->flavour != DUMB_INIT, stopped = 0;
+  // `stop`: a stop was forwarded, so the next stop of the command does not come from the terminal. dumb-init stops itself after
+  // each one that arrives, also if it forwards none.
+  int job = options->flavour != DUMB_INIT, stop = 0;
   for (;;) {
     long signal = sys(__NR_rt_sigtimedwait, &all, &caught, NULL, sizeof all);
     if (signal < 0) continue;  // EINTR after a stop; no other error is possible
     if (signal == SIGCHLD) {
-      int code = reap(options, child, group, job && !stopped);
+      int code = reap(options, child, group, job, &stop);
       if (code < 0) continue;
       hand_terminal(child, group);
       if (options->session && options->rewrite[SIGTERM]) sys_kill(-child, options->rewrite[SIGTERM]);
@@ -306,9 +313,9 @@ static int serve(const struct options *options, int child, int group, sigmask ig
       // SIGTTIN and SIGTTOU from the kernel are for our own process group, which is in the background.
       if (options->flavour == INIT && caught.code == SI_FROM_KERNEL && is_stop((int)signal) && signal != SIGTSTP) continue;
       if (signal == SIGCONT && job) hand_terminal(group, child);
-      if (signal == SIGCONT || is_stop((int)signal)) stopped = signal != SIGCONT;
-      forward(options, child, &caught);
-      if (!job && stopped) sys_kill((int)sys_getpid(), SIGSTOP), stopped = 0;
+      if (signal == SIGCONT) stop = 0;
+      if (forward(options, child, &caught) && is_stop((int)signal)) stop = 1;
+      if (!job && is_stop((int)signal)) sys_kill((int)sys_getpid(), SIGSTOP);
     }
   }
 }

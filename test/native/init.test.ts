@@ -297,12 +297,21 @@ describe('terminal', () => {
     expect(await reader.code).toBe(0);
   });
 
-  test('Ctrl-Z does not stop a command permanently if no shell can continue it', async () => {
+  test.each([
+    ['', []],
+    [', nor after a stop that was not forwarded', ['-r', 'TSTP:0']],
+  ])('Ctrl-Z does not stop a command permanently if no shell can continue it%s', async (_after, options) => {
     // Not `%SIG`, whose handlers run between two operations: one that comes just before a read would wait for its end.
     const handler = `sigaction(SIGCONT, POSIX::SigAction->new(sub { syswrite(STDOUT, "continued\\n") }))`;
     const perl = `use POSIX; $| = 1; ${handler}; print "ready\\n"; $_ = <STDIN> until /end/; exit 5`;
-    await using init = run(['perl', '-e', perl], { terminal: true });
+    await using init = run([...options, 'perl', '-e', perl], { terminal: true });
     await init.line(/^ready/);
+    if (options.length > 0) {
+      await init.signal(20);
+      const pid = await init.pid();
+      const status = () => readFileSync(`/proc/${pid}/status`, 'latin1');
+      await init.until('the init to handle it', () => /^State:\tS[\s\S]*^ShdPnd:\t0+$/m.test(status()));
+    }
     init.type('\x1a');
     await init.line(/^continued$/);
     init.type('end\n');
