@@ -1,7 +1,7 @@
 // The output of a YAML parser, in which aliases and merge keys are not yet resolved, and its conversion into a tree in which
 // they are. Independent of the parser. Rejects what would expand a small file into a large one (aliases of aliases).
 import { didYouMean } from './nearest.ts';
-import type { Reading } from './reading.ts';
+import { type Reading, silently } from './reading.ts';
 import type { ListNode, MapEntry, MapNode, MergeTag, Node, ScalarNode, Span } from './tree.ts';
 
 /** Nesting of collections; the schema itself needs eight levels. */
@@ -82,7 +82,10 @@ function resolveAlias(alias: RawAlias, { anchors, reading }: Resolution): Resolv
       : `there is no anchor \`&${name}\` before this alias`;
   const advised = target === undefined && reading.count() < MAX_ADVISED;
   // After a syntax error the whole text is not known, and that error has the advice.
-  const quoted = reading.count() === 0 ? `write \`'*${name}'\` if the \`*\` is part of the text` : undefined;
+  const quoted =
+    reading.count() === 0
+      ? `mark the value that is meant with \`&${name}\`, or write \`'*${name}'\` if the \`*\` is part of the text`
+      : undefined;
   const suggestion = advised ? (didYouMean(name, anchors.keys()) ?? quoted) : undefined;
   reading.report(alias, 'unknown-alias', message, { suggestion });
   return emptyNodeAt(alias);
@@ -112,6 +115,7 @@ function resolveMap({ pairs, start, end }: RawMap, resolution: Resolution): Reso
   let height = 0;
   for (const [name, value] of pairs) {
     const keySpan: Span = { start: name.start, end: name.end };
+    const problems = reading.count();
     const resolved = resolveNode(value, resolution);
     size += resolved.size;
     height = Math.max(height, resolved.height + 1);
@@ -120,7 +124,10 @@ function resolveMap({ pairs, start, end }: RawMap, resolution: Resolution): Reso
     if (name.kind !== 'alias' && name.tag !== undefined) reportPlace(name, name.tag, resolution);
     if (key === null || key === '' || key.includes('\0')) reportKey(keySpan, key, reading);
     else if (key === '<<' && name.kind === 'scalar' && name.plain) {
-      for (const entry of mergedEntries(resolved.node, keySpan, reading)) merged.push(entry);
+      // An alias without an anchor has been reported, and is no map only because of that.
+      const isKnown = reading.count() === problems;
+      for (const entry of mergedEntries(resolved.node, keySpan, isKnown ? reading : silently(reading)))
+        merged.push(entry);
     } else {
       const earlier = entries.get(key);
       if (earlier === undefined) entries.set(key, { key, keySpan, node: resolved.node });

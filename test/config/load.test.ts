@@ -125,6 +125,13 @@ services:
     );
   });
 
+  test('a merge of an unknown alias is one error', () => {
+    expect(messages('services:\n  a:\n    <<: [*x, *y]\n    command: run\n')).toEqual([
+      'there is no anchor `&x` before this alias',
+      'there is no anchor `&y` before this alias',
+    ]);
+  });
+
   test('an unknown alias suggests the closest anchor', () => {
     expect(printed('x-base: &base { command: run }\nservices:\n  a: *bsae\n')).toBe(
       `services.yaml:3:6: error: there is no anchor \`&bsae\` before this alias

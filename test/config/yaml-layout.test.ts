@@ -183,7 +183,7 @@ const LAYOUTS: readonly (readonly [title: string, file: string, says: string, he
     'a text that begins with `*`',
     oneService('command: *.sh'),
     '3:14: error: there is no anchor `&.sh` before this alias',
-    "write `'*.sh'` if the `*` is part of the text",
+    "mark the value that is meant with `&.sh`, or write `'*.sh'` if the `*` is part of the text",
   ],
 ];
 
