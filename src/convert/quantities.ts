@@ -27,6 +27,14 @@ export function readPort(text: string): number | null {
   return port > 0 && port <= 65_535 ? port : null;
 }
 
+/** The argument of sleep(1), such as `1.5`, `5m`, `2h`, in seconds; null for anything else, such as a variable. */
+export function readSleep(text: string): number | null {
+  const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)([smhd]?)$/.exec(text) ?? [];
+  return number === undefined ? null : Number(number) * (SLEEP_UNITS[unit || 's'] ?? 1);
+}
+
+const SLEEP_UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
 /** `true yes on 1`, `false no off 0` in any case; null for anything else. */
 export function readBoolean(text: string): boolean | null {
   const word = text.toLowerCase();

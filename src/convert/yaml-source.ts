@@ -70,7 +70,7 @@ export class Section {
     return this.#entries.get(key)?.node;
   }
 
-  /** The value of a key that has a scalar, as it is written; undefined for none, and for null. */
+  /** The value of a key that has a scalar, as it is written; undefined for none, and for null. The key counts as taken. */
   text(key: string): string | undefined {
     return textOf(this.take(key));
   }

@@ -61,9 +61,10 @@ function toHttpCommand(probe: HttpProbe): string {
     String(Math.max(1, Math.round(timeout / 1000))),
     ...(verifyTls ? [] : ['-k']),
     ...(socket === null ? [] : ['--unix-socket', socket]),
-    ...(method === 'GET' ? [] : ['-X', method]),
+    ...methodOptions(probe),
     ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
-    ...(body === null ? [] : ['-d', body]),
+    // Not `-d`, which reads a file if the text begins with `@`.
+    ...(body === null || method === 'HEAD' ? [] : ['--data-raw', body]),
   ];
   const status = statusTest(probe);
   if (status !== null) {
@@ -73,6 +74,13 @@ function toHttpCommand(probe: HttpProbe): string {
   const tests = contentTests(probe);
   if (tests.length === 0) return quoteWords(['curl', '-f', ...options, '-o', '/dev/null', url]);
   return [`body="$(${quoteWords(['curl', '-f', ...options, url])})"`, ...tests].join(' && ');
+}
+
+function methodOptions({ method, body }: HttpProbe): readonly string[] {
+  // With `-X HEAD`, curl would wait for the body that a HEAD never has.
+  if (method === 'HEAD') return ['-I'];
+  // curl sends a body by POST.
+  return method === 'GET' && body === null ? [] : ['-X', method];
 }
 
 /** A pattern of the shell for the status; null for 200-399, which is what `curl -f` accepts. */

@@ -16,6 +16,7 @@ function preamble(source: ExportSource, service: ExportService): readonly string
       'unset PYTHONHOME',
     );
   }
+  // `$(…)` removes every newline at the end, where svc-super removes one: more of them are not a part of any usual secret.
   for (const [name, path] of secretsOf(source, service)) {
     lines.push(`${name}="$(cat ${quoteWord(resolve(CONFIG_FOLDER, path))})" || exit 1`, `export ${name}`);
   }

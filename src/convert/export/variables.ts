@@ -15,7 +15,10 @@ export interface Reference {
   readonly path: readonly PathStep[];
 }
 
-const REFERENCE = /\$?\$\{([A-Za-z_]\w*)(?:(:[-+?])((?:[^{}]|\{[^{}]*\})*))?\}/g;
+/** The beginning of a reference, up to its operator or its end. */
+const HEAD = /^\$\{([A-Za-z_]\w*)(:[-+?]|(?=\}))/;
+/** The longest beginning that is searched for. */
+const HEAD_MOST = 260;
 
 /** Fields whose text form is left to a shell. */
 const SHELL: ReadonlySet<string> = new Set([
@@ -36,12 +39,47 @@ export function findReferences(node: Node, path: readonly PathStep[] = []): read
 }
 
 function ofScalar({ text }: ScalarNode, path: readonly PathStep[]): readonly Reference[] {
-  return [...text.matchAll(REFERENCE)].flatMap(([written, name = '', operator, rest = '']) => {
-    if (name === REPLICA || written.startsWith('$$')) return [];
+  return outermost(text).flatMap(({ written, name, operator, rest }) => {
+    if (name === REPLICA) return [];
     const nested = operator === ':-' || operator === ':+' ? ofText(rest, path) : [];
     const fallback = operator === ':-' ? rest : operator === ':+' ? '' : null;
     return [{ name, written, fallback, path }, ...nested];
   });
+}
+
+interface Match {
+  readonly written: string;
+  readonly name: string;
+  readonly operator: string;
+  /** The text behind the operator, which may contain references. */
+  readonly rest: string;
+}
+
+/** The references of a text that are in no other reference, by the rules of config/interpolate.ts. */
+function outermost(text: string): readonly Match[] {
+  const found: Match[] = [];
+  for (let at = text.indexOf('${'), next = 0; at >= 0; at = text.indexOf('${', next)) {
+    const [head = '', name = '', operator = ''] =
+      text[at - 1] === '$' ? [] : (HEAD.exec(text.slice(at, at + HEAD_MOST)) ?? []);
+    const end = head === '' ? -1 : closingOf(text, at + head.length);
+    next = end < 0 ? at + '${'.length : end + 1;
+    if (end >= 0)
+      found.push({ written: text.slice(at, end + 1), name, operator, rest: text.slice(at + head.length, end) });
+  }
+  return found;
+}
+
+/** The index of the brace that closes the reference whose text begins at `from`; -1: there is none. */
+function closingOf(text: string, from: number): number {
+  const brace = /\$?\$\{|\}/g;
+  brace.lastIndex = from;
+  let depth = 1;
+  for (let found = brace.exec(text); found !== null; found = brace.exec(text)) {
+    if (found[0] === '}') depth -= 1;
+    else if (found[0] === '${') depth += 1;
+    if (depth === 0) return found.index;
+  }
+  return -1;
 }
 
 function ofText(text: string, path: readonly PathStep[]): readonly Reference[] {

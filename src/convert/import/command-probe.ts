@@ -5,7 +5,7 @@ import { readPort } from '../quantities.ts';
 import { splitWords } from '../words.ts';
 import type { ValueMap } from '../yaml-values.ts';
 
-/** `http` with a URL on this container, or `tcp` with a port; null: the command does more. */
+/** What a command asks, of any host: the caller checks isLocal() before probeValue(). Null instead of it: the command does more. */
 export type CommandProbe =
   | {
       readonly kind: 'http';
@@ -21,8 +21,7 @@ export type CommandProbe =
 /** Options of curl that change nothing about the question; those in `VALUED` take a value. */
 const CURL_FLAGS =
   /^-[fsSkLIgv46]+$|^--(?:fail|fail-with-body|silent|show-error|insecure|location|head|verbose|no-progress-meter|ipv4|retry-connrefused)$/;
-const CURL_VALUED =
-  /^(?:-o|--output|-m|--max-time|--connect-timeout|--retry|--retry-delay|-w|--write-out|-H|--header|-X|--request)$/;
+const CURL_VALUED = /^(?:-o|--output|-m|--max-time|--connect-timeout|--retry|--retry-delay|-X|--request)$/;
 const WGET_FLAGS =
   /^-(?:q|nv|qO-|qO|S)$|^--(?:quiet|spider|no-verbose|no-check-certificate|server-response)$|^--tries=\d+$|^--timeout=\d+$|^-(?:qO|O)\/dev\/null$/;
 const WGET_VALUED = /^(?:-O|-T|-t|--tries|--timeout|--output-document|-qO)$/;
@@ -56,7 +55,6 @@ function readUrl(words: readonly string[], flags: RegExp, valued: RegExp): Comma
     const word = words[at] ?? '';
     if (valued.test(word)) {
       const value = words[at + 1] ?? '';
-      if (word === '-H' || word === '--header' || word === '-w') return null;
       if (word === '-X' || word === '--request') method = value;
       at += 1;
     } else if (flags.test(word)) {
@@ -98,7 +96,8 @@ export function isLocal(host: string, hosts: ReadonlySet<string> = new Set()): b
 }
 
 /**
- * The probe as a value of `ready`, for a service whose first port is `own`. Hosts become 127.0.0.1, but `[::1]` stays.
+ * The probe as a value of `ready`, for a service whose first port is `own`. Its host is a local one (isLocal), and becomes 127.0.0.1
+ * unless it is `[::1]`.
  */
 export function probeValue(probe: CommandProbe, own: number | null): ValueMap {
   if (probe.kind === 'tcp') return { tcp: probe.port === own ? true : probe.port };

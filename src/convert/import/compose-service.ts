@@ -31,7 +31,6 @@ const IGNORED: Readonly<Record<string, string>> = {
   platform: 'services run in one image',
   labels: 'there is one container, with its own labels',
   annotations: 'there is one container',
-  scale: 'see replicas',
   develop: 'it is for development',
   external_links: 'there are no other containers',
   volumes_from: 'services share one file system',
@@ -120,7 +119,9 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
   const entrypoint = wordsAt(reader, 'entrypoint');
   const command = wordsAt(reader, 'command');
   // An entrypoint of the service makes Docker ignore the CMD of the image.
-  const program = entrypoint ?? fixed(image?.entrypoint ?? []);
+  // Docker takes `[""]` as an empty list.
+  const isCleared = entrypoint?.length === 1 && entrypoint[0]?.text === '';
+  const program = isCleared ? [] : (entrypoint ?? fixed(image?.entrypoint ?? []));
   const args = command ?? (entrypoint === null ? fixed(image?.cmd ?? []) : []);
   const words = [...program, ...args];
   const written = textOf(section.take('image')) ?? '';
@@ -156,7 +157,17 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
   const named = ({ text, bare }: ComposeText, index: number) =>
     index === 0 && bare === '' ? text.replaceAll(':-}', '}') : text;
   service.fields.command = shell ?? words.map(named);
-  if (words[0]?.text === '') service.fields.command = ['false'];
+  if (words[0]?.text === '') {
+    // Docker cannot start it either. services.yaml refuses a command without a program.
+    service.fields.command = ['false'];
+    const why = 'its first word is empty, so there is no program to run: `false` is in its place';
+    report.look(
+      section.where(entrypoint === null ? 'command' : 'entrypoint'),
+      `command of ${reader.key}`,
+      why,
+      'name it',
+    );
+  }
 }
 
 function inspectLine(image: string): string {
@@ -166,14 +177,15 @@ function inspectLine(image: string): string {
 function importRestart(reader: ComposeReader, service: ServiceDraft): void {
   const { section, report } = reader;
   const policy = section.section('deploy').section('restart_policy');
-  const text = reader.textAt(section.take('restart'), 'bare') ?? policy.text('condition') ?? 'no';
+  const deployed = policy.text('condition') ?? (policy.keys().length > 0 ? 'any' : 'no');
+  const text = reader.textAt(section.take('restart'), 'bare') ?? deployed;
   const [, word = text, count] = /^(on-failure):(\d+)$/.exec(text) ?? [];
   const max = count ?? policy.text('max_attempts');
-  if (word === 'always' || word === 'unless-stopped' || word === 'any') service.fields.restart = 'always';
-  else if (word === 'on-failure') {
-    service.fields.restart =
-      max === undefined || Number(max) < 1 ? 'on-failure' : { policy: 'on-failure', max: Number(max) };
-  } else if (!/^(?:no|none|false)$/.test(word)) {
+  const limited = (name: string): Value =>
+    max === undefined || Number(max) < 1 ? name : { policy: name, max: Number(max) };
+  if (word === 'always' || word === 'unless-stopped' || word === 'any') service.fields.restart = limited('always');
+  else if (word === 'on-failure') service.fields.restart = limited('on-failure');
+  else if (!/^(?:no|none|false)$/.test(word)) {
     report.look(
       section.where('restart'),
       `restart of ${reader.key}`,
@@ -271,13 +283,8 @@ function limitOf(key: string, text: string): Value {
 function importDeploy(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, report } = reader;
   const deploy = section.section('deploy');
-  const replicas =
-    reader.textAt(deploy.take('replicas'), 'services') ?? reader.textAt(section.take('scale'), 'services');
-  if (replicas !== null && replicas !== '1') {
-    fields.replicas = numberOr(replicas);
-    const why = 'the copies have ports that count up; Docker gave them one name, and each an address of its own';
-    report.changed(deploy.where('replicas'), `replicas of ${reader.key}`, why, 'put a proxy in front of them');
-  } else if (replicas === '1') report.lost(deploy.where('replicas'), `replicas of ${reader.key}`, 'one is the default');
+  importReplicas(reader, deploy, fields);
+  // reportResources() of compose-outside.ts reports what is in it.
   deploy.take('resources');
   const restart = deploy.section('restart_policy');
   for (const key of ['condition', 'max_attempts']) restart.take(key);
@@ -290,6 +297,25 @@ function importDeploy(reader: ComposeReader, fields: ServiceDraft['fields']): vo
   }
   for (const { key, node } of deploy.rest()) {
     report.lost(deploy.where(key), `deploy.${key} of ${reader.key}: ${briefOf(node)}`, 'it is for a cluster');
+  }
+}
+
+/** `deploy.replicas` or `scale`. Compose refuses a file in which the two differ. */
+function importReplicas(reader: ComposeReader, deploy: Section, fields: ServiceDraft['fields']): void {
+  const { section, report } = reader;
+  const [deployed, scale] = [deploy.take('replicas'), section.take('scale')];
+  const replicas = reader.textAt(deployed ?? scale, 'services');
+  const where = deployed === undefined ? section.where('scale') : deploy.where('replicas');
+  const what = `replicas of ${reader.key}`;
+  if (replicas === null) return;
+  if (replicas === '1') report.lost(where, what, 'one is the default');
+  else if (replicas === '0') {
+    fields.start = 'manual';
+    report.changed(where, what, 'with no copy it does not run, so it is started by hand: `svc-super start` runs one');
+  } else {
+    fields.replicas = numberOr(replicas);
+    const why = 'the copies have ports that count up; Docker gave them one name, and each an address of its own';
+    report.changed(where, what, why, 'put a proxy in front of them');
   }
 }
 

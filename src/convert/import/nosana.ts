@@ -16,6 +16,9 @@ interface JobContext {
   /** `global.variables`. */
   readonly variables: ReadonlyMap<string, string>;
   readonly names: ReadonlyMap<string, string>;
+  /** Names of groups; those that the job names, by their name there. */
+  readonly groups: Names;
+  readonly named: ReadonlyMap<string, string>;
   readonly gpuUsers: number;
   readonly isAlone: boolean;
 }
@@ -41,11 +44,14 @@ export function importNosana(input: ImportInput): Imported {
     const id = op.text('id') ?? 'service';
     return [id, names.take(id, report, op.where('id'))] as const;
   });
+  const groups = new Names();
   const context: JobContext = {
     report,
     images: images.images,
     variables,
     names: new Map(taken),
+    groups,
+    named: runs.length === 1 ? new Map() : nameGroups(runs, groups, report),
     gpuUsers: runs.filter((op) => switchOf(op.section('args').take('gpu')) === true).length,
     isAlone: runs.length === 1,
   };
@@ -59,6 +65,18 @@ export function importNosana(input: ImportInput): Imported {
   }
   reportJob(job, report);
   return { ok: true, draft, findings: report.findings };
+}
+
+/** The names of groups that operations name, by what they are called in the job. */
+function nameGroups(runs: readonly Section[], groups: Names, report: Report): ReadonlyMap<string, string> {
+  const named = new Map<string, string>();
+  for (const op of runs) {
+    const execution = op.section('execution');
+    const group = execution.text('group');
+    if (group !== undefined && !named.has(group))
+      named.set(group, groups.take(group, report, execution.where('group')));
+  }
+  return named;
 }
 
 function readVariables(job: Section, report: Report): ReadonlyMap<string, string> {
@@ -211,7 +229,12 @@ function importCommand(
     return;
   }
   service.fields.command = shellText(words) ?? words.map(literal);
-  if (words[0] === '') service.fields.command = ['false'];
+  if (words[0] === '') {
+    // The node cannot start it either. services.yaml refuses a command without a program.
+    service.fields.command = ['false'];
+    const why = 'its first word is empty, so there is no program to run: `false` is in its place';
+    report.look(args.where(given === undefined ? 'cmd' : 'entrypoint'), `cmd of ${name}`, why, 'name it');
+  }
 }
 
 function importPorts(operation: Operation, service: ServiceDraft, taken: Map<number, string>): void {
@@ -223,12 +246,10 @@ function importPorts(operation: Operation, service: ServiceDraft, taken: Map<num
     const text = operation.text(exposed === null ? node : exposed.take('port')) ?? '';
     const port = readPort(text);
     if (port === null) {
-      report.lost(
-        args.where('expose'),
-        `expose ${text} of ${name}`,
-        'a range of ports cannot be written',
-        'name the ports',
-      );
+      const why = /^\d+\s*[-:]\s*\d+$/.test(text)
+        ? 'a range of ports cannot be written'
+        : 'it is no port: a number from 1 to 65535';
+      report.lost(args.where('expose'), `expose ${text} of ${name}`, why, 'name the ports');
       continue;
     }
     const other = taken.get(port);
@@ -290,7 +311,7 @@ function importCheck(check: Section, port: number, operation: Operation): readon
     operation.report.lost(
       check.where(key),
       `health_checks.${key} of ${operation.name}: ${briefOf(node)}`,
-      'the node sends neither headers nor a body',
+      key === 'headers' || key === 'body' ? 'the node sends neither headers nor a body' : 'a check has no such key',
     );
   }
   const http = {
@@ -326,7 +347,8 @@ function importExecution(operation: Operation, { fields, name }: ServiceDraft): 
   const { op, report, context } = operation;
   const execution = op.section('execution');
   const group = execution.text('group');
-  if (!context.isAlone) fields.group = group ?? name;
+  if (!context.isAlone)
+    fields.group = group === undefined ? context.groups.take(name) : (context.named.get(group) ?? group);
   else if (group !== undefined)
     report.lost(execution.where('group'), `group ${group} of ${name}`, 'with one operation there are no stages');
   const depends: Record<string, Value> = {};
@@ -403,7 +425,6 @@ function reportOperation({ args, op, report, name }: Operation): void {
     const [why, instead] = ARG_LOST[key] ?? ['services.yaml has nothing like it', null];
     report.lost(args.where(key), `${key} of ${name}: ${briefOf(node)}`, why, instead);
   }
-  for (const key of ['type', 'id']) op.take(key);
   for (const { key, node } of op.rest())
     report.lost(op.where(key), `${key} of ${name}: ${briefOf(node)}`, 'it is for the node');
 }

@@ -2,6 +2,7 @@
 // for programs that daemonize themselves.
 import { forEachChild } from 'unbash';
 import type { Where } from '../findings.ts';
+import { readSleep, writeDuration } from '../quantities.ts';
 import { addCommand } from './shell-command.ts';
 import { foregroundAdvice } from './shell-daemons.ts';
 import { type CommandNode, type Statement, type SyntaxNode, scan, statementsOf, wordsOf } from './shell-script.ts';
@@ -50,12 +51,14 @@ function addRestartLoop(state: ShellState, node: SyntaxNode): boolean {
   const isSleep = pause?.command.type === 'Command' && pause.command.name?.value === 'sleep';
   if (pause !== undefined && !isSleep) return false;
   const word = isSleep && pause.command.type === 'Command' ? pause.command.args[0] : undefined;
-  const seconds = Math.max(1, Math.round(Number(word?.type === 'Word' ? word.value : 0)) || 1);
+  const seconds = word?.type === 'Word' ? readSleep(word.value) : 0;
+  const pauseText = writeDuration(Math.max(1, Math.round(seconds ?? 1)) * 1_000);
   const unit = addCommand(state, first.command, 'background');
-  unit.service.fields.restart = {
-    policy: 'always',
-    backoff: { initial: `${seconds}s`, max: `${seconds}s` },
-  };
+  unit.service.fields.restart = { policy: 'always', backoff: { initial: pauseText, max: pauseText } };
+  if (seconds === null) {
+    const why = `the pause cannot be read: ${pauseText} is used`;
+    state.report.look(state.script.where(node), state.script.text(pause ?? node), why, 'write `restart.backoff`');
+  }
   state.report.changed(state.script.where(node), `the loop around ${unit.service.name}`, 'it is `restart: always`');
   return true;
 }
@@ -91,9 +94,11 @@ export function adviseForeground(state: ShellState, { command }: Statement, unit
 /** A trap is svc-super's work, unless it does more than stop services. */
 export function reportTrap(state: ShellState, statement: Statement): void {
   const text = state.script.text(statement);
+  const words = text.split(/[\s;&|(){}'"]+/);
+  const functions = [...state.functions].filter(([name]) => words.includes(name));
+  const all = [text, ...functions.map(([, body]) => state.script.text(body))].join('\n');
   const isPlain =
-    /kill|exit|SIG_IGN|''|""|-\s/.test(text) && !/podman|docker|save|backup|sync|rm\s|curl|mv\s|cp\s/.test(text);
-  const functions = [...state.functions.keys()].filter((name) => new RegExp(`\\b${name}\\b`).test(text));
+    /kill|exit|SIG_IGN|''|""|-\s/.test(all) && !/podman|docker|save|backup|sync|rm\s|curl|mv\s|cp\s/.test(all);
   const where = state.script.where(statement);
   if (isPlain || functions.length === 0)
     state.report.lost(

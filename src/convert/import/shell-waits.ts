@@ -1,6 +1,7 @@
 // Loops of a start script that wait until something answers, as probes. Loops that do other work are left to the caller.
 import type { SyntaxNode } from 'unbash';
 import { makeSource } from '../../config/tree.ts';
+import { readSleep } from '../quantities.ts';
 import type { Value } from '../yaml-values.ts';
 import { isLocal, probeOfText, probeValue } from './command-probe.ts';
 import { type CommandNode, ShellScript, statementsOf, wordsOf } from './shell-script.ts';
@@ -94,7 +95,7 @@ function forLoop(node: Extract<SyntaxNode, { type: 'For' }>, script: ShellScript
     ) {
       question = script.text(command.clause).replace(/;\s*$/, '').trim();
     } else if (command.type === 'Command' && command.name?.value === 'sleep')
-      pause = Number(command.args[0]?.type === 'Word' ? command.args[0].value : 1) || 1;
+      pause = readSleep(command.args[0]?.type === 'Word' ? command.args[0].value : '') || 1;
     else if (command.type !== 'Command' || !IDLE.test(command.name?.value ?? ':')) return null;
   }
   return question === null || question.startsWith('!')

@@ -209,7 +209,8 @@ describe('services', () => {
 });
 
 describe('the command of a health check', () => {
-  const answers: Readonly<Record<string, () => Response>> = {
+  const answers: Readonly<Record<string, (request: Request) => Response | Promise<Response>>> = {
+    '/echo': async (request) => new Response(`${request.method} ${await request.text()}`),
     '/ok': () => new Response('{"status": true}'),
     '/created': () => new Response('made', { status: 201 }),
     '/moved': () => new Response('', { status: 302 }),
@@ -221,7 +222,7 @@ describe('the command of a health check', () => {
     using server = Bun.serve({
       port: 0,
       hostname: '127.0.0.1',
-      fetch: (request) => answers[new URL(request.url).pathname]?.() ?? new Response('', { status: 404 }),
+      fetch: (request) => answers[new URL(request.url).pathname]?.(request) ?? new Response('', { status: 404 }),
     });
     const ready = { http: { port: server.port, ...http } };
     const { services } = await compose({ a: { command: ['a'], ready } });
@@ -244,6 +245,9 @@ describe('the command of a health check', () => {
     [0, { path: '/ok', matches: 'stat.s' }],
     [1, { path: '/ok', matches: 'stat.s', not_matches: 'true' }],
     [22, { path: '/busy', not_matches: 'x' }],
+    [0, { path: '/ok', method: 'HEAD' }],
+    [0, { path: '/echo', method: 'POST', body: '@/etc/hostname', contains: 'POST @/etc/hostname' }],
+    [0, { path: '/echo', method: 'GET', body: 'x', contains: 'GET' }],
   ])('gives %d for %j', async (code, http) => {
     expect(await check(http)).toBe(code);
   });

@@ -283,3 +283,45 @@ describe('a Compose file with a mistake', () => {
     expect(await report(services)).not.toContain('also listens');
   });
 });
+
+describe('a service of a Compose file', () => {
+  const imported = async (fields: object) => {
+    const result = await importText(
+      'compose',
+      JSON.stringify({ services: { a: { image: 'x', ...fields }, b: { command: ['b'] } } }),
+    );
+    if (!result.ok) throw new Error(result.message);
+    return { text: result.text, report: lines(result.findings).join('\n') };
+  };
+
+  test.each<[string, object, string]>([
+    ['restarts by a policy without a condition', { deploy: { restart_policy: { delay: '5s' } } }, 'restart: always'],
+    [
+      'restarts always, so often',
+      { deploy: { restart_policy: { max_attempts: 3 } } },
+      'restart: { policy: always, max: 3 }',
+    ],
+    ['has copies by `scale`', { scale: 3 }, 'replicas: 3'],
+    ['without a copy is started by hand', { scale: 0 }, 'start: manual'],
+    [
+      'runs its command if its entrypoint is cleared',
+      { entrypoint: [''], command: ['run', '1'] },
+      'command: [run, "1"]',
+    ],
+  ])('%s', async (_, fields, wanted) => {
+    expect((await imported({ command: ['run'], ...fields })).text).toContain(wanted);
+  });
+
+  test('whose program has an empty name is reported', async () => {
+    expect((await imported({ entrypoint: ['', 'x'] })).report).toContain('there is no program to run');
+  });
+
+  test('names the key that its number of copies comes from', async () => {
+    expect((await imported({ command: ['run'], scale: 3, deploy: { replicas: 3 } })).report).not.toContain('scale');
+  });
+
+  test.each(['-w', '--write-out'])('keeps a health check whose curl has %s', async (option) => {
+    const test = ['CMD', 'curl', '-f', option, 'x', 'http://localhost:80/'];
+    expect((await imported({ command: ['run'], healthcheck: { test } })).text).toContain('exec: ');
+  });
+});

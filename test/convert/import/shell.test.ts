@@ -218,6 +218,11 @@ services:
       'while true; do a; sleep 5; done &\nwait',
       'exit: all\nservices:\n  a:\n    command: [a]\n    restart: { policy: always, backoff: { initial: 5s, max: 5s } }\n',
     ],
+    [
+      'a restart loop with minutes',
+      'while true; do a; sleep 5m; done &\nwait',
+      'exit: all\nservices:\n  a:\n    command: [a]\n    restart: { policy: always, backoff: { initial: 5m, max: 5m } }\n',
+    ],
     ['a default', 'export P=${P:-1}\na', 'env: { P: "${P:-1}" }\nservices:\n  a:\n    command: [a]\n'],
     [
       'a socket',
@@ -279,6 +284,16 @@ services:
     ['arguments of the image', 'a &\nexec "$@"', 'its command is the CMD of the image'],
     ['a trap', "trap 'kill 0' TERM\na", 'svc-super stops every service in order'],
     ['standard error in a file of tee', 'a | tee /f', 'the file gets standard error too'],
+    [
+      'a trap whose function does more than stop services',
+      "cleanup() { kill $A; save /state; }\na &\nA=$!\ntrap 'cleanup; exit 0' TERM\nwait",
+      'what the trap does besides is not carried over',
+    ],
+    [
+      'the pause of a restart loop that is a variable',
+      'while true; do a; sleep $N; done &\nwait',
+      'the pause cannot be read: 1s is used',
+    ],
     ['a fixed code', 'a &\nwait -n\nexit 0', 'the script always exited with 0'],
     ['an open quote', 'a "b', 'the script: it has a mistake here'],
     ['a condition that is none', 'if grep -q x /f; then a & fi\nwait', 'the condition cannot be written as `enabled`'],

@@ -1,0 +1,39 @@
+// Nosana jobs: stages, and what cannot be carried over.
+import { expect, test } from 'bun:test';
+import { parse } from 'yaml';
+import { importText, lines } from './rig.ts';
+
+async function imported(...ops: readonly object[]) {
+  const job = { version: '0.1', type: 'container', ops: ops.map((op) => ({ type: 'container/run', ...op })) };
+  const result = await importText('nosana', JSON.stringify(job));
+  if (!result.ok) throw new Error(result.message);
+  return { yaml: parse(result.text), report: lines(result.findings).join('\n') };
+}
+
+test('the group of an operation becomes a valid name, and an operation without one is in no group of another', async () => {
+  const args = { image: 'x', cmd: ['run'] };
+  const { yaml, report } = await imported(
+    { id: 'a', args, execution: { group: 'my group' } },
+    { id: 'b', args, execution: { group: 'my group' } },
+    { id: 'c', args, execution: { group: 'd' } },
+    { id: 'd', args },
+  );
+  expect(yaml.groups).toEqual(['my-group', 'd', 'd-2']);
+  expect(Object.values(yaml.services).map((service) => (service as { group: string }).group)).toEqual([
+    'my-group',
+    'my-group',
+    'd',
+    'd-2',
+  ]);
+  expect(report.match(/the name my group/g)).toHaveLength(1);
+});
+
+test('what is no port, and an unknown key of a check, have their own reasons', async () => {
+  const health_checks = [{ type: 'http', path: '/', interval: 5, headers: {} }];
+  const expose = ['8000-8010', 'abc', { port: 80, health_checks }];
+  const { report } = await imported({ id: 'a', args: { image: 'x', cmd: ['run'], expose } });
+  expect(report).toMatch(/expose 8000-8010 of a: a range of ports/);
+  expect(report).toMatch(/expose abc of a: it is no port/);
+  expect(report).toMatch(/health_checks\.interval .*: a check has no such key/);
+  expect(report).toMatch(/health_checks\.headers .*: the node sends neither/);
+});
