@@ -61,6 +61,14 @@ export function renderCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** `a`, `a and b`, `a, b and c`; with more than six names `a, b, c, d, e and 4 more`. */
+export function joinNames(names: readonly string[]): string {
+  if (names.length <= 1) return names.join('');
+  const shown = names.length > 6 ? names.slice(0, 5) : names.slice(0, -1);
+  const last = names.length > 6 ? `${names.length - 5} more` : names.at(-1);
+  return `${shown.join(', ')} and ${last}`;
+}
+
 /** `812 KiB`, `1.4 GiB`. */
 export function renderSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

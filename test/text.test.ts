@@ -1,6 +1,6 @@
 // Text from outside as it is shown: characters that a terminal interprets or hides become escapes.
 import { expect, test } from 'bun:test';
-import { printable, printableJson, printableLine } from '../src/text.ts';
+import { joinNames, printable, printableJson, printableLine } from '../src/text.ts';
 
 test('everything that a terminal interprets or hides is escaped, and nothing else', () => {
   expect(printable('a\n\t\r\x1b[31m\x7f')).toBe('a\\n\\t\\r\\x1b[31m\\x7f');
@@ -27,4 +27,10 @@ test('JSON keeps its meaning, and has no unsafe character but its line ends', ()
   const json = printableJson(JSON.stringify(value, null, 2));
   expect(JSON.parse(json)).toEqual(value);
   expect(json).toMatch(/^[\n\x20-\x7eé]*$/);
+});
+
+test('lists of names for people', () => {
+  expect([joinNames([]), joinNames(['a']), joinNames(['a', 'b', 'c']), joinNames([...'abcdefgh'])]).toEqual([
+    ...['', 'a', 'a, b and c', 'a, b, c, d, e and 3 more'],
+  ]);
 });

@@ -1,5 +1,6 @@
 // The types of a control API route, and the search for the route of a request: from method and path to a response, without
 // sockets. routes.ts has the table of all routes. Accesses the supervisor through ApiSource only.
+import type { GpuUse } from '../plan/gpu-reading.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { ApiSource, History, Usage } from './source.ts';
 import type { Lines } from './streams.ts';
@@ -58,6 +59,13 @@ export interface Route {
   /** The response is a stream of lines. */
   readonly streams?: true;
   respond(source: ApiSource, request: ApiRequest): ApiResponse | Promise<ApiResponse>;
+}
+
+/** `GET /v1/gpus`. */
+export interface GpusBody {
+  /** `services`: those that have the GPU. */
+  readonly gpus: readonly (GpuUse & { readonly services: readonly string[] })[];
+  readonly why: string | null;
 }
 
 /** The body of `GET /v1/status`. */

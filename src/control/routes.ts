@@ -3,7 +3,15 @@
 import { isOff } from '../core/off.ts';
 import { compilePattern, whyNotPattern } from '../plan/pattern.ts';
 import { allEdges } from '../plan/stages.ts';
-import { type ApiRequest, type ApiResponse, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
+import {
+  type ApiRequest,
+  type ApiResponse,
+  type ApiSource,
+  type GpusBody,
+  type Route,
+  refuse,
+  type StatusBody,
+} from './api.ts';
 import { NOSANA_ROUTES } from './compat/nosana.ts';
 import { describeService } from './details.ts';
 import { LogFeed } from './follow.ts';
@@ -140,7 +148,8 @@ const GPUS: Route = {
         .map(({ name }) => name);
       return { ...device, services };
     });
-    return { status: 200, body: { gpus, why } };
+    const body: GpusBody = { gpus, why };
+    return { status: 200, body };
   },
 };
 

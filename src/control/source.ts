@@ -3,6 +3,7 @@ import type { Operation } from '../core/event.ts';
 import type { LogBlock, LogLine } from '../logs/ring.ts';
 import type { Input } from '../pid1/streams.ts';
 import type { FieldChange } from '../plan/field-changes.ts';
+import type { GpuUses } from '../plan/gpu-reading.ts';
 import type { Millis, Plan } from '../plan/plan.ts';
 import type { JournalEntry } from './journal.ts';
 import type { PastRun } from './run-log.ts';
@@ -24,18 +25,6 @@ export interface LastAttempt {
   readonly result: 'ok' | 'failed' | 'timeout';
   readonly detail: string;
   readonly took: Millis;
-}
-
-/** The use of a GPU of the container. null: the driver does not report the value. */
-export interface GpuUse {
-  /** Its number in the driver's own tools. */
-  readonly index: number;
-  /** Its UUID, or its number if it has none. */
-  readonly id: string;
-  readonly name: string;
-  readonly use_percent: number | null;
-  readonly memory_used_bytes: number | null;
-  readonly memory_total_bytes: number | null;
 }
 
 /** How often a supervisor replaced another one. */
@@ -114,7 +103,7 @@ export interface ApiSource {
   /** By service. A service without processes, or whose processes /proc does not show, has no entry. */
   usage(): ReadonlyMap<string, Usage>;
   /** The GPUs of the container, read at most every two seconds. `why`: why they cannot be read; null: no reason is known. */
-  gpus(): Promise<{ readonly devices: readonly GpuUse[]; readonly why: string | null }>;
+  gpus(): Promise<GpuUses>;
   /** The environment of a service's latest run, which has what its files contained then; null: there is no such service. */
   environmentOf(service: string): Readonly<Record<string, string>> | null;
   /** The last attempts of the probes of a service. */

@@ -1,9 +1,9 @@
 // The dialogs of the dashboard: one asks for the token, one shows the effects of an operation before it is requested. Sends nothing
 // itself: model.ts does.
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { consequencesOf, explainConsequences } from '../control/consequences.ts';
 import { setToken } from './client.ts';
 import type { Request } from './controls.tsx';
-import { describeEffects } from './effects.ts';
 import { begin, type DashboardModel, sendOperation, targetName, useModel } from './model.ts';
 
 /** Keeps a dialog open while `isOpen`. A dialog that Escape has closed is opened again for another `content`. */
@@ -63,7 +63,7 @@ function effectsOf({ operation, target }: Request, { status, edges }: DashboardM
   const isTarget = ({ name, group }: (typeof services)[number]) =>
     'service' in target ? name === target.service : group === target.group;
   const names = services.filter(isTarget).map(({ name }) => name);
-  return describeEffects(operation, names, services, edges);
+  return explainConsequences(operation, names, consequencesOf(operation, names, edges, services));
 }
 
 /** Describes the effects of a request, and sends it on confirmation. null: the dialog is closed. */

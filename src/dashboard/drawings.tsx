@@ -1,11 +1,11 @@
 // The view with the drawings of all services: the graph of dependencies, and the start-up over time. Both are also there as text.
 // Places no node itself: graph-layout.ts does.
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { DependencyEdge } from '../control/consequences.ts';
 import { type StartBar, startBars } from '../control/start-bars.ts';
 import type { WireTimeline } from '../control/wire.ts';
 import { Card, linkTo, ScrollArea, ServiceLink } from './controls.tsx';
-import { describeNeeds, type GraphEdge } from './effects.ts';
-import { labelOf, type Mood, moodOf, type ServiceStatus, span } from './format.ts';
+import { describeNeeds, labelOf, type Mood, moodOf, type ServiceStatus, span } from './format.ts';
 import { layOut, NODE_HEIGHT, NODE_WIDTH } from './graph-layout.ts';
 import { useModel } from './model.ts';
 
@@ -43,7 +43,7 @@ const LEAST_SCALE = 0.6;
 
 interface GraphProps {
   readonly services: readonly ServiceStatus[];
-  readonly edges: readonly GraphEdge[];
+  readonly edges: readonly DependencyEdge[];
 }
 
 function Graph({ services, edges }: GraphProps) {

@@ -1,6 +1,7 @@
 // The words and numbers of the dashboard for what the API returns: states, actions, durations, sizes. Draws nothing and uses no API
 // of a browser. Pure.
 import type { StatusBody } from '../control/api.ts';
+import type { DependencyEdge } from '../control/consequences.ts';
 import type { Operation } from '../core/event.ts';
 import { renderSize } from '../text.ts';
 
@@ -159,16 +160,19 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** `a`, `a and b`, `a, b and c`; with more than six names `a, b, c, d, e and 4 more`. */
-export function list(names: readonly string[]): string {
-  if (names.length <= 1) return names.join('');
-  const shown = names.length > 6 ? names.slice(0, 5) : names.slice(0, -1);
-  const last = names.length > 6 ? `${names.length - 5} more` : names.at(-1);
-  return `${shown.join(', ')} and ${last}`;
-}
-
 /** How a main process ended: `code 3`, `SIGKILL`. */
 export function exitOf(exit: ServiceStatus['exit']): string {
   if (exit === null) return '–';
   return exit.signal ?? `code ${exit.code}`;
+}
+
+/** `db (ready), 1 of a-1 (started), a-2 (started)`: what a service waits for, one part for each target. `needs`: its edges. */
+export function describeNeeds(needs: readonly DependencyEdge[]): string {
+  const targets = Map.groupBy(needs, ({ on, any }) => (any === undefined ? `service ${on}` : `replicas ${any.of}`));
+  const parts = [...targets.values()].map((edges) => {
+    const least = edges[0]?.any?.least;
+    const words = edges.map(({ on, condition }) => `${on} (${condition})`).join(', ');
+    return least === undefined ? words : `${least} of ${words}`;
+  });
+  return parts.join(targets.size > 1 && needs.some(({ any }) => any !== undefined) ? '; ' : ', ');
 }

@@ -1,6 +1,6 @@
 // Places the services of a dependency graph in columns, each service to the right of all services that it waits for. The edges
 // between two stages go through one point, so that stages of 20 services have 40 lines and not 400. Draws nothing. Pure.
-import type { GraphEdge } from './effects.ts';
+import type { DependencyEdge } from '../control/consequences.ts';
 
 // All sizes are in units of the drawing.
 export const NODE_WIDTH = 148;
@@ -18,7 +18,7 @@ export interface GraphLayout {
   readonly lines: readonly {
     readonly key: string;
     readonly path: string;
-    readonly origin: GraphEdge['origin'];
+    readonly origin: DependencyEdge['origin'];
     /** Whether the line ends at a service, and so has an arrow. */
     readonly isLast: boolean;
     readonly title: string;
@@ -26,7 +26,7 @@ export interface GraphLayout {
 }
 
 /** For each service, the length of the longest chain of services that it waits for. */
-function depthsOf(names: readonly string[], edges: readonly GraphEdge[]): ReadonlyMap<string, number> {
+function depthsOf(names: readonly string[], edges: readonly DependencyEdge[]): ReadonlyMap<string, number> {
   const needs = new Map(names.map((name) => [name, [] as string[]]));
   for (const { name, on } of edges) if (needs.has(on)) needs.get(name)?.push(on);
   const depths = new Map<string, number>();
@@ -44,7 +44,7 @@ function depthsOf(names: readonly string[], edges: readonly GraphEdge[]): Readon
 }
 
 /** The columns. Within a column, services are sorted by the mean row of the services that they wait for. */
-function columnsOf(names: readonly string[], edges: readonly GraphEdge[]): readonly (readonly string[])[] {
+function columnsOf(names: readonly string[], edges: readonly DependencyEdge[]): readonly (readonly string[])[] {
   const depths = depthsOf(names, edges);
   // Each depth up to the largest one gets a column.
   const columns = Array.from({ length: Math.max(0, ...depths.values()) + 1 }, (): string[] => []);
@@ -65,7 +65,7 @@ function columnsOf(names: readonly string[], edges: readonly GraphEdge[]): reado
 }
 
 /** Places all services. Edges to services that are not in `names` are left out. */
-export function layOut(names: readonly string[], edges: readonly GraphEdge[]): GraphLayout {
+export function layOut(names: readonly string[], edges: readonly DependencyEdge[]): GraphLayout {
   const columns = columnsOf(names, edges);
   const most = Math.max(1, ...columns.map((column) => column.length));
   const nodes = columns.flatMap((column, x) =>
@@ -97,7 +97,7 @@ const curve = (x1: number, y1: number, x2: number, y2: number) => {
 };
 
 /** The lines of all edges; those of a bundle meet in one point. */
-function linesOf(edges: readonly GraphEdge[], places: ReadonlyMap<string, Place>): GraphLayout['lines'] {
+function linesOf(edges: readonly DependencyEdge[], places: ReadonlyMap<string, Place>): GraphLayout['lines'] {
   const right = (name: string): readonly [number, number] => {
     const { x, y } = places.get(name) ?? { x: 0, y: 0 };
     return [x + NODE_WIDTH, y + NODE_HEIGHT / 2];
@@ -138,11 +138,11 @@ function linesOf(edges: readonly GraphEdge[], places: ReadonlyMap<string, Place>
 interface Bundle {
   readonly targets: readonly string[];
   readonly dependents: string[];
-  readonly edge: GraphEdge;
+  readonly edge: DependencyEdge;
 }
 
 /** The edges of services that wait for the same stage are one bundle; every other edge is a bundle of one. */
-function bundlesOf(edges: readonly GraphEdge[]): readonly Bundle[] {
+function bundlesOf(edges: readonly DependencyEdge[]): readonly Bundle[] {
   const stages = new Map<string, string[]>();
   for (const { name, on, origin } of edges) if (origin === 'stage') stages.set(name, [...(stages.get(name) ?? []), on]);
   const bundles = new Map<string, Bundle>();

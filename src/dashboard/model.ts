@@ -2,18 +2,17 @@
 // dependencies less often. While the tab is hidden only the stream of events stays open, so that none is missing. Draws nothing.
 
 import { useEffect, useState } from 'preact/hooks';
-import type { StatusBody } from '../control/api.ts';
+import type { GpusBody, StatusBody } from '../control/api.ts';
+import { type DependencyEdge, edgesOf } from '../control/consequences.ts';
 import type { JournalEntry } from '../control/journal.ts';
 import type { HistoryJson } from '../control/resource-history.ts';
-import type { GpuUse } from '../control/source.ts';
-import type { WireTimeline } from '../control/wire.ts';
+import type { WireGraphNode, WireTimeline } from '../control/wire.ts';
 import type { Operation } from '../core/event.ts';
 import { forgetToken, getJson, onRefusal, pause, post, Refused, stream } from './client.ts';
 import { NO_SHARES, takeShares } from './cpu-shares.ts';
-import type { GraphEdge } from './effects.ts';
 
 /** A GPU, and the services that use it. */
-export type Gpu = GpuUse & { readonly services: readonly string[] };
+export type Gpu = GpusBody['gpus'][number];
 
 /** All data that the views draw. */
 export interface DashboardModel {
@@ -30,7 +29,7 @@ export interface DashboardModel {
   /** Why GPUs cannot be read; null: they can, or there is none. */
   readonly gpuWhy: string | null;
   /** null: not received yet. */
-  readonly edges: readonly GraphEdge[] | null;
+  readonly edges: readonly DependencyEdge[] | null;
   readonly timeline: WireTimeline | null;
   /** Oldest first. */
   readonly events: readonly JournalEntry[];
@@ -194,10 +193,8 @@ function takeStatus(status: StatusBody): void {
 }
 
 async function refreshEdges(): Promise<void> {
-  const graph = await getJson<{ services: readonly { name: string; needs: readonly Omit<GraphEdge, 'name'>[] }[] }>(
-    '/v1/graph',
-  );
-  update({ edges: graph?.services.flatMap(({ name, needs }) => needs.map((need) => ({ name, ...need }))) ?? [] });
+  const graph = await getJson<{ services: readonly WireGraphNode[] }>('/v1/graph');
+  update({ edges: edgesOf(graph?.services ?? []) });
 }
 
 /** Longer than the supervisor waits for the driver, milliseconds. */
@@ -208,9 +205,7 @@ let isReadingGpus = false;
 /** Never rejects: a driver that is slow does not mean that the supervisor does not respond. */
 async function refreshGpus(): Promise<void> {
   isReadingGpus = true;
-  const found = await getJson<{ gpus: readonly Gpu[]; why: string | null }>('/v1/gpus', GPU_TIMEOUT).catch(
-    () => undefined,
-  );
+  const found = await getJson<GpusBody>('/v1/gpus', GPU_TIMEOUT).catch(() => undefined);
   isReadingGpus = false;
   if (found === undefined) return;
   const [gpus, gpuWhy] = [found?.gpus ?? [], found?.why ?? null];

@@ -1,28 +1,11 @@
 // Reads the load and the memory in use of each GPU of the container, for the dashboard, `top` and the API. Queries the driver
 // through gpu-driver.ts. No decision of the supervisor depends on these values. Loaded at the first request.
 import { dirname, join } from '../paths.ts';
+import type { GpuUse, GpuUses } from '../plan/gpu-reading.ts';
 import { type DriverParts, GpuDriver } from './gpu-driver.ts';
 import { findSmi, parseSmi } from './gpu-memory.ts';
 import { readInventory } from './gpus.ts';
 import { findAmdGpus } from './gpus-amd.ts';
-
-/** A GPU of the container. null: the driver does not report the value. */
-interface MeasuredGpu {
-  /** Its number in the driver's own tools. */
-  readonly index: number;
-  /** Its UUID, or its number if it has none. */
-  readonly id: string;
-  readonly name: string;
-  readonly use_percent: number | null;
-  readonly memory_used_bytes: number | null;
-  readonly memory_total_bytes: number | null;
-}
-
-export interface GpuUses {
-  readonly devices: readonly MeasuredGpu[];
-  /** Why nothing can be read although there is a GPU; null: it can, or there is none. */
-  readonly why: string | null;
-}
 
 interface UseParts extends DriverParts {
   /** The folder that contains `/dev`, `/proc` and `/sys`; default `/`. */
@@ -61,8 +44,8 @@ async function readNvidia(driver: GpuDriver, program: string | null, names: read
 }
 
 /** Parses lines such as `0, GPU-8932f937-…, 1234, 81559, 97` (MiB, percent). Skips other lines. `names`: by GPU index. Pure. */
-export function parseUse(text: string, names: readonly string[]): readonly MeasuredGpu[] {
-  return text.split('\n').flatMap((line): MeasuredGpu[] => {
+export function parseUse(text: string, names: readonly string[]): readonly GpuUse[] {
+  return text.split('\n').flatMap((line): GpuUse[] => {
     const [row] = parseSmi(line);
     if (row === undefined) return [];
     const use = line.split(',')[4]?.trim() ?? '';

@@ -1,4 +1,5 @@
-// The result of reading the memory of a plan's GPUs: the runtime reads it, the core evaluates it. Types only.
+// The result of reading the memory of a plan's GPUs, which the core evaluates; and the use of the container's GPUs, which people see. Types
+// only.
 
 /** A process that has a device open. */
 export interface Holder {
@@ -22,3 +23,21 @@ export type GpuReading =
   | { readonly kind: 'unreadable'; readonly why: string }
   /** The driver does not respond. */
   | { readonly kind: 'lost'; readonly why: string };
+
+/** The use of a GPU of the container. null: the driver does not report the value. */
+export interface GpuUse {
+  /** Its number in the driver's own tools. */
+  readonly index: number;
+  /** Its UUID, or its number if it has none. */
+  readonly id: string;
+  readonly name: string;
+  readonly use_percent: number | null;
+  readonly memory_used_bytes: number | null;
+  readonly memory_total_bytes: number | null;
+}
+
+export interface GpuUses {
+  readonly devices: readonly GpuUse[];
+  /** Why nothing can be read although there is a GPU; null: it can, or there is none. */
+  readonly why: string | null;
+}

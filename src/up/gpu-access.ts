@@ -1,9 +1,9 @@
 // Gives the supervisor access to the GPUs: their memory, their load, and the services whose processes use them. Loads the modules
 // that query the driver at the first use. Decides nothing.
 import type { GpuReader } from '../linux/gpu-memory.ts';
-import type { GpuUses } from '../linux/gpu-use.ts';
 import type { Children } from '../pid1/children.ts';
 import type { Run } from '../pid1/run.ts';
+import type { GpuUses } from '../plan/gpu-reading.ts';
 import type { Clock } from '../ports.ts';
 
 /** Requests within this time share one reading of the load, milliseconds. */

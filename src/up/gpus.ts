@@ -2,7 +2,8 @@
 // Loaded only if a service has `gpus`, or the use is asked for.
 import { capture } from '../linux/capture.ts';
 import { type GpuReader, gpuReader } from '../linux/gpu-memory.ts';
-import { type GpuUses, gpuUseReader } from '../linux/gpu-use.ts';
+import { gpuUseReader } from '../linux/gpu-use.ts';
+import type { GpuUses } from '../plan/gpu-reading.ts';
 import type { Clock } from '../ports.ts';
 
 interface GpuRooms {

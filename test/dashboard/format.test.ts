@@ -1,11 +1,12 @@
 // What the dashboard calls a state, which services need a person, and which actions it offers.
 import { describe, expect, test } from 'bun:test';
+import type { DependencyEdge } from '../../src/control/consequences.ts';
 import {
   actionsOf,
   count,
   countServices,
+  describeNeeds,
   labelOf,
-  list,
   moodOf,
   renderShare,
   sizeOf,
@@ -73,16 +74,29 @@ describe('a service', () => {
   });
 });
 
-test('durations, sizes, shares and lists for people', () => {
+test('durations, sizes and shares for people', () => {
   expect([0.4121, 6.24, 42.9, 130, 3_600, 11_100, 200_000, null].map(span)).toEqual([
     ...['412 ms', '6.2 s', '42 s', '2m 10s', '1h', '3h 5m', '2d 7h', '–'],
   ]);
   expect([0, 1_023, 1_536, 150 * 1_024 ** 3, null].map(sizeOf)).toEqual(['0 B', '1023 B', '1.5 KiB', '150 GiB', '–']);
   expect([0.04, 9.96, 87.4, null].map(renderShare)).toEqual(['0.0 %', '10.0 %', '87 %', '–']);
   expect([count(1, 'line'), count(2, 'process', 'processes')]).toEqual(['1 line', '2 processes']);
-  expect([list(['a']), list(['a', 'b', 'c']), list([...'abcdefgh'])]).toEqual([
-    'a',
-    'a, b and c',
-    'a, b, c, d, e and 3 more',
-  ]);
+});
+
+const edge = (name: string, on: string, more: Partial<DependencyEdge> = {}): DependencyEdge => ({
+  ...{ name, on, condition: 'ready', origin: 'declared' },
+  ...more,
+});
+
+test('what a service waits for: a number of replicas belongs only to their own target', () => {
+  const any = { of: 'a', least: 1 };
+  expect(describeNeeds([edge('web', 'db'), edge('web', 'cache', { condition: 'started' })])).toBe(
+    'db (ready), cache (started)',
+  );
+  expect(describeNeeds([edge('web', 'a-1', { any }), edge('web', 'a-2', { any })])).toBe(
+    '1 of a-1 (ready), a-2 (ready)',
+  );
+  expect(describeNeeds([edge('web', 'db'), edge('web', 'a-1', { any }), edge('web', 'a-2', { any })])).toBe(
+    'db (ready); 1 of a-1 (ready), a-2 (ready)',
+  );
 });

@@ -1,10 +1,10 @@
 // The graph of dependencies: it has room for every service, and draws shared edges once.
 import { describe, expect, test } from 'bun:test';
-import type { GraphEdge } from '../../src/dashboard/effects.ts';
+import type { DependencyEdge } from '../../src/control/consequences.ts';
 import { layOut, NODE_HEIGHT, NODE_WIDTH } from '../../src/dashboard/graph-layout.ts';
 
 const names = (count: number, first = 'n') => Array.from({ length: count }, (_, index) => `${first}${index}`);
-const edge = (name: string, on: string, origin: GraphEdge['origin'] = 'declared'): GraphEdge => ({
+const edge = (name: string, on: string, origin: DependencyEdge['origin'] = 'declared'): DependencyEdge => ({
   ...{ name, on, condition: 'ready', origin },
 });
 

@@ -150,8 +150,9 @@ inChromium('restarts what is clicked, after a question that names the dependents
   await seesState('api', 'running');
   await page.click('button[aria-label="Restart db"]');
   await page.sees('the question', "document.querySelector('#sure').open");
-  const effect = 'api and migrate need it and keep running: requests may fail until the restart is over.';
-  await page.sees('the effect', `${texts('#sure-why p')}.join() === '${effect}'`);
+  const effect =
+    'db stops and starts again. api and migrate need it and keep running: requests may fail until the restart is over.';
+  await page.sees('the effect', `${texts('#sure-why p')}.join(' ') === '${effect}'`);
   // Cancelling has no effect.
   await page.press('Escape');
   await page.sees('no question', "!document.querySelector('#sure').open");
@@ -185,7 +186,8 @@ inChromium('stops and starts by keyboard alone, and a finished task has one butt
   await page.press('Enter');
   await page.sees('the question', "document.querySelector('#sure').open");
   // The dependencies may be received later.
-  const effect = 'No other service depends on it. The container keeps running.';
+  const effect =
+    'api stops, and stays stopped until it is started. No running service needs it. The container keeps running.';
   await page.sees('the effect', `${texts('#sure-why p')}.join(' ') === '${effect}'`);
   await page.press('Tab');
   await page.press('Enter');

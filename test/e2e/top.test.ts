@@ -59,7 +59,7 @@ describe.skipIf(skipWhen([Bun.which('tmux') === null ? 'tmux is missing' : null]
     tmux.click(6, row);
     await tmux.shows(/^welcome$/m);
     tmux.keys('r');
-    await tmux.shows(/api restarts with db\./);
+    await tmux.shows(/api restarts together with it/);
     tmux.keys('Enter');
     await run.puppet('db', 2);
     expect((await run.service('api')).name).toBe('api');

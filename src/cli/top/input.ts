@@ -1,7 +1,9 @@
 // The next model after a key or a click, and the effect besides: request an operation, suspend, redraw, switch the mouse, quit. Pure.
+
+import type { Operation } from '../../core/event.ts';
 import type { UserInput } from './keys.ts';
 import { layoutOf } from './layout.ts';
-import { listed, type Model, type OperationName, PANES, type Prompt, SORTS, serviceOf } from './model.ts';
+import { listed, type Model, PANES, type Prompt, SORTS, serviceOf } from './model.ts';
 import type { Action } from './row.ts';
 import { keepSelection, selectService, withMessage } from './update.ts';
 import { actionAt, type Picture } from './view.ts';
@@ -11,7 +13,7 @@ import { paneRows } from './view-panes.ts';
 export type TopEffect =
   | { readonly type: 'quit' | 'suspend' | 'redraw' }
   | { readonly type: 'mouse'; readonly on: boolean }
-  | { readonly type: 'operate'; readonly operation: OperationName; readonly service: string };
+  | { readonly type: 'operate'; readonly operation: Operation; readonly service: string };
 
 export interface Next {
   readonly model: Model;
@@ -67,7 +69,7 @@ function withDialogKey(model: Model, key: string): Next {
   return { model: { ...model, dialog: null }, effect: { type: 'operate', ...dialog } };
 }
 
-const OPERATIONS: Readonly<Record<string, OperationName>> = { s: 'start', x: 'stop', r: 'restart' };
+const OPERATIONS: Readonly<Record<string, Operation>> = { s: 'start', x: 'stop', r: 'restart' };
 
 /** Applies a key that is a command; null: it is none. */
 function withCommandKey(model: Model, key: string): Next | null {
@@ -117,7 +119,7 @@ function withCommandKey(model: Model, key: string): Next | null {
 }
 
 /** Opens the confirmation of an operation on the selected service. */
-function confirm(model: Model, operation: OperationName): Model {
+function confirm(model: Model, operation: Operation): Model {
   const service = serviceOf(model);
   if (service === null) return model;
   if (model.awaySince !== null) return withMessage(model, 'no supervisor responds: nothing can be requested', 'bad');

@@ -1,8 +1,9 @@
 // The state of `top`: the latest responses of the supervisor, samples of CPU and memory, and what the user has selected and opened. Types,
 // and functions that read them; update.ts and input.ts make the next model. Pure.
-import type { StatusBody } from '../../control/api.ts';
+import type { GpusBody, StatusBody } from '../../control/api.ts';
 import type { DetailsBody } from '../../control/details.ts';
 import type { WireGraphNode, WireTimeline } from '../../control/wire.ts';
+import type { Operation } from '../../core/event.ts';
 import type { LogBuffer } from './logs.ts';
 import type { Look, Mark, Style } from './style.ts';
 
@@ -11,22 +12,13 @@ export type TopService = StatusBody['services'][number];
 /** The edges of a service. */
 export type GraphNode = Pick<WireGraphNode, 'name' | 'needs'>;
 
-/** A GPU of `GET /v1/gpus`, with the keys that are shown. */
-export interface ShownGpu {
-  readonly index: number;
-  readonly name: string;
-  readonly use_percent: number | null;
-  readonly memory_used_bytes: number | null;
-  readonly memory_total_bytes: number | null;
-  readonly services: readonly string[];
-}
+/** A GPU, and the services that have it. */
+export type ShownGpu = GpusBody['gpus'][number];
 
 export const PANES = ['logs', 'dependencies', 'start-up', 'details'] as const;
 export type Pane = (typeof PANES)[number];
 export const SORTS = ['failing', 'name', 'cpu', 'memory'] as const;
 export type Sort = (typeof SORTS)[number];
-/** An operation that the user can request. */
-export type OperationName = 'start' | 'stop' | 'restart';
 
 /** Usage over one interval of SAMPLE_EVERY. */
 export interface Sample {
@@ -64,7 +56,7 @@ export interface Prompt {
 
 /** The confirmation of an operation. */
 export interface Dialog {
-  readonly operation: OperationName;
+  readonly operation: Operation;
   readonly service: string;
 }
 

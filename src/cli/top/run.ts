@@ -1,6 +1,6 @@
 // `top`: connects the pure parts with the terminal and the supervisor. Sends the requests that polling.ts plans, passes responses
 // and input to the functions that make the next model, and draws its view. Decides nothing else.
-import type { StatusBody } from '../../control/api.ts';
+import type { GpusBody, StatusBody } from '../../control/api.ts';
 import type { DetailsBody } from '../../control/details.ts';
 import type { LogLineJson } from '../../control/follow.ts';
 import type { HistoryJson } from '../../control/resource-history.ts';
@@ -11,7 +11,7 @@ import type { Drawing } from './draw.ts';
 import { type TopEffect, withInput } from './input.ts';
 import { flushInput, parseInput, type UserInput } from './keys.ts';
 import { NO_LINES, sinceOf } from './logs.ts';
-import { type GraphNode, initialModel, type Model, type ShownGpu } from './model.ts';
+import { type GraphNode, initialModel, type Model } from './model.ts';
 import { NOT_POLLED, nextPoll, notePolled, type PollTimes, pollSoon, type Resource } from './polling.ts';
 import { makeLook, showsUnicode } from './style.ts';
 import { type FullScreenTerminal, RESTORE } from './terminal.ts';
@@ -256,7 +256,7 @@ class Top {
       case 'details':
         return () => withDetails(this.#model, body as DetailsBody);
       case 'gpus':
-        return () => withGpuUse(this.#model, (body as { gpus: readonly ShownGpu[] }).gpus);
+        return () => withGpuUse(this.#model, (body as GpusBody).gpus);
       case 'history':
         return () => withHistory(this.#model, body as HistoryJson);
       default:

@@ -1,6 +1,6 @@
 // The whole screen as rows of styled text, with a box above them for the confirmation or the help, and what a click at each place does.
 // Writes nothing: draw.ts does. Pure.
-import { consequencesOf, explainConsequences } from './consequences.ts';
+import { consequencesOf, edgesOf, explainConsequences } from '../../control/consequences.ts';
 import { type Layout, LEAST, layoutOf } from './layout.ts';
 import { appearance, type Dialog, type Model, PANES, type Prompt, serviceOf } from './model.ts';
 import { type Action, blankRow, type Hit, Row } from './row.ts';
@@ -233,7 +233,11 @@ function confirmationBox(model: Model, { operation, service }: Dialog): Box {
   const sentences =
     graph === null
       ? ['requesting the dependencies ...']
-      : explainConsequences(operation, service, consequencesOf(operation, service, graph, status?.services ?? []));
+      : explainConsequences(
+          operation,
+          [service],
+          consequencesOf(operation, [service], edgesOf(graph), status?.services ?? []),
+        );
   const lines = sentences.flatMap((sentence) => wrapWords(clean(sentence), columns - 4));
   const most = Math.max(1, model.size.rows - 6);
   const text = lines.length > most ? [...lines.slice(0, most - 1), '...'] : lines;

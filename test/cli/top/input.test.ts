@@ -31,8 +31,8 @@ const SHOP = withGraph(topModel([topService('db'), topService('api'), topService
 
 test('a restart is confirmed, and the box names what restarts too and what continues to run', () => {
   const asked = press(SHOP, 'r').model;
-  expect(screenOf(asked)).toContain('web restarts with db.');
-  expect(screenOf(asked)).toContain('api depends on db and continues to run.');
+  expect(screenOf(asked)).toContain('web restarts together with it (`restart: true`).');
+  expect(screenOf(asked)).toContain('api needs it and keeps running: requests may fail until the');
   expect(press(asked, 'enter').effect).toEqual({ type: 'operate', operation: 'restart', service: 'db' });
   expect(press(asked, 'escape')).toMatchObject({ effect: null, model: { dialog: null } });
   expect(clickOn(asked, 'Enter: restart').effect).toMatchObject({ operation: 'restart' });
