@@ -30,7 +30,7 @@ export type NoSupervisor = {
   readonly ok: false;
   readonly looked: readonly string[];
   readonly found?: readonly { readonly path: string; readonly pid: number }[];
-  /** PID 1 listens on the socket: a supervisor may respond later. */
+  /** PID 1 listens on the unix socket: a supervisor may respond later. Never set over TCP, where nothing listens meanwhile. */
   readonly isAway?: true;
   /** A supervisor responds, and refuses this client: why, and what to do. */
   readonly refused?: string;
@@ -126,6 +126,7 @@ export async function streamRequest(
       limit.clear();
       const { status } = outcome;
       const { body } = lines;
+      if (body === undefined) return explain(dial, { kind: 'foreign', status }, request, limit);
       return findRefusal(dial, request, status, body) ?? { ok: true, status, body, whole: true };
     }
     if ((isCut || isBroken(outcome, dial, limit)) && kind !== 'once') {
@@ -160,6 +161,7 @@ class LineReader {
     return this.isStream;
   }
 
+  /** Throws for a line that is not JSON: the exchange then ends as foreign. */
   push(bytes: Uint8Array): void {
     this.#rest += this.#decoder.decode(bytes, { stream: true });
     if (!this.isStream) return;
@@ -168,9 +170,14 @@ class LineReader {
     for (const line of lines) if (line !== '') this.#take(JSON.parse(line));
   }
 
-  /** The response, if it is not a stream. */
+  /** The response, if it is not a stream; undefined: it is not JSON. */
   get body(): unknown {
-    return this.isStream || this.#rest === '' ? null : JSON.parse(this.#rest);
+    if (this.isStream || this.#rest === '') return null;
+    try {
+      return JSON.parse(this.#rest);
+    } catch {
+      return undefined;
+    }
   }
 }
 
@@ -245,7 +252,10 @@ function isBroken({ kind }: Outcome, { remote }: Connected, { hasBroken }: Limit
   return kind === 'broken' || kind === 'gateway' || (kind === 'unreachable' && hasBroken);
 }
 
-/** Why the guard of the TCP listener (guard.ts) has refused the client; null: it has not. */
+/**
+ * Why the guard of the TCP listener (guard.ts) has refused the client; null: it has not. A listener without a token refuses each POST
+ * with 403: this client may read, and its command reports the error of the response.
+ */
 function findRefusal(
   { path, remote }: Connected,
   { method = 'GET' }: ClientRequest,
@@ -271,10 +281,12 @@ function explain(
   { method }: ClientRequest,
   { hasBroken }: Limit,
 ): NoSupervisor {
-  const ended =
-    remote === null ? 'the supervisor ended before it responded' : 'the connection was closed before a response';
+  const [ended, next] =
+    remote === null
+      ? ['the supervisor ended before it responded', 'no other one responded']
+      : ['the connection was closed before a response', 'no supervisor responded over a new one'];
   const late = hasBroken
-    ? `${ended}, and no other one responded within ${SUCCESSOR_TIMEOUT / 1_000} s`
+    ? `${ended}, and ${next} within ${SUCCESSOR_TIMEOUT / 1_000} s`
     : outcome.kind === 'broken'
       ? ended
       : `it has not responded within ${RESPONSE_TIMEOUT / 1_000} s`;
@@ -287,7 +299,7 @@ function explain(
       };
     case 'ended':
     case 'broken':
-      return { ok: false, looked: [`${path}: ${late}${doubt}`], isAway: true };
+      return { ok: false, looked: [`${path}: ${late}${doubt}`], ...(remote === null && { isAway: true }) };
     case 'gateway': {
       const why = `a proxy responds there, and no supervisor behind it (HTTP ${outcome.status})`;
       return { ok: false, looked: [`${path}: ${why}${doubt}: ${FORWARDING}`] };

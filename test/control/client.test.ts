@@ -271,6 +271,17 @@ describe('over TCP', () => {
     expect(found).toEqual({ ok: false, looked });
   });
 
+  test('a response that is cut short or is no JSON is not that of a supervisor, to a request for a stream too', async () => {
+    const what = { ok: false as const, looked: [expect.stringContaining('is not a supervisor (HTTP 200): check')] };
+    const cut =
+      'HTTP/1.1 200 -\r\nContent-Type: application/json\r\nSvc-Super-Api: v1\r\nConnection: close\r\n\r\n{"a":';
+    const page = 'HTTP/1.1 200 -\r\nContent-Type: text/html\r\nSvc-Super-Api: v1\r\nContent-Length: 6\r\n\r\n<html>';
+    for (const step of [{ text: cut, closes: true } as const, { text: page }]) {
+      expect(await new Simulation(step).askRemote()).toEqual(what);
+      expect((await followed(new Simulation(step))).result).toEqual(what);
+    }
+  });
+
   test('a refused connection is final at first, and means a restart after a break', async () => {
     const [found, restarted] = [
       new Simulation(GONE),
