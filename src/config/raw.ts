@@ -51,6 +51,7 @@ interface Resolution {
 export function resolveTree(root: Raw, reading: Reading): Node | null {
   const resolution: Resolution = { reading, anchors: new Map(), stopped: false };
   const { node } = resolveNode(root, resolution);
+  if (root.kind !== 'alias' && root.tag !== undefined) reportPlace(root, root.tag, resolution);
   return resolution.stopped ? null : node;
 }
 
@@ -116,6 +117,8 @@ function resolveMap({ pairs, start, end }: RawMap, resolution: Resolution): Reso
   for (const [name, value] of pairs) {
     const keySpan: Span = { start: name.start, end: name.end };
     const problems = reading.count();
+    // Records the anchor of the key. A key that is no scalar is refused below.
+    if (name.kind === 'scalar') resolveNode(name, resolution);
     const resolved = resolveNode(value, resolution);
     size += resolved.size;
     height = Math.max(height, resolved.height + 1);

@@ -24,7 +24,7 @@ interface Dependency {
   readonly step: PathStep;
 }
 
-/** Words of Compose and process-compose, and other common words, for the conditions. */
+/** Words of Compose and process-compose, and other common words, for the conditions; in small letters, with `-` for `_` (`wordOf`). */
 const OTHER_CONDITIONS: Readonly<Record<string, ConditionWord>> = {
   'service-started': 'started',
   'process-started': 'started',
@@ -136,14 +136,24 @@ export function enabled(): Shape<boolean> {
       const written = filled.text.trim();
       if (YES.test(written)) return true;
       if (NO.test(written)) return false;
-      const variable = filled.interpolated ? /\$\{(\w+)/.exec(node.text)?.[1] : undefined;
-      if (variable === undefined) return mismatch(node, name, wanted, reading);
+      const [first, ...more] = filled.interpolated ? node.text.matchAll(/\$\{(\w+)(:[-+])?/g) : [];
+      if (first === undefined) return mismatch(node, name, wanted, reading);
+      const [, variable = '', operator] = first;
+      const isDefault = operator === ':-' && !reading.environment[variable];
       // The message does not show the variable's value: it may be a password.
-      const byDefault = !reading.environment[variable] && node.text.includes(`\${${variable}:-`);
-      const found = byDefault ? `the default of ${variable}` : `the value of ${variable}`;
-      return reading.report(node, 'wrong-value', `${name} must be ${wanted}, but ${found} is neither`, {
-        suggestion: `write \`\${${variable}:+true}\` if any value but an empty one means yes`,
-      });
+      const found =
+        more.length > 0
+          ? 'what its variables give'
+          : operator === ':+'
+            ? 'the text after its `:+`'
+            : `the ${isDefault ? 'default' : 'value'} of ${variable}`;
+      const suggestion = `write \`\${${variable}:+true}\` if any value but an empty one means yes`;
+      return reading.report(
+        node,
+        'wrong-value',
+        `${name} must be ${wanted}, but ${found} is neither`,
+        more.length > 0 ? {} : { suggestion },
+      );
     },
   };
 }
@@ -264,7 +274,7 @@ export function environmentValue(file: Shape<{ readonly file?: string }>): Shape
   };
 }
 
-/** `off`, in any of its spellings, or what `shape` reads. */
+/** `off`, `false` (what YAML 1.1 makes of `off`), or what `shape` reads. */
 export function orOff<T>(shape: Shape<T>): Shape<T | 'off'> {
   const wanted = `${shape.wanted}, or \`off\``;
   return {

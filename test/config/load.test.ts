@@ -119,6 +119,12 @@ services:
     ]);
   });
 
+  test('a key may have an anchor, of which an alias is the text of the key', () => {
+    const text = 'x-a: { &a run: 1 }\nservices: { w: { command: [*a, x] } }\n';
+    // The block makes the thorough reader read the text.
+    for (const one of [text, `${text}x-b: |+\n  y\n`]) expect(planOf(one).services[0]?.argv).toEqual(['run', 'x']);
+  });
+
   test('a merge of something other than a map is refused', () => {
     expect(messages('x: &x 1\nservices:\n  a:\n    <<: *x\n    command: run\n')).toContain(
       '`<<` merges maps, and this is not a map',

@@ -291,6 +291,13 @@ describe('enabled', () => {
     }
   });
 
+  test('blames no variable if there are several, or if the text instead of its value is wrong', () => {
+    const blame = (value: string) =>
+      messages(oneService('command: run', `enabled: "${value}"`), { environment: { A: 'x', B: 'y' } })[0];
+    expect(blame('${A}${B}')).toEndWith(', but what its variables give is neither');
+    expect(blame('${A:+perhaps}')).toEndWith(', but the text after its `:+` is neither');
+  });
+
   test('a file without an enabled service is refused', () => {
     expect(messages(oneService('command: run', 'enabled: no'))).toEqual([
       'no service is enabled: there is nothing to run',

@@ -396,6 +396,9 @@ conf.d/a.yaml:3:5: note: the earlier value
       'conf.d/a.yaml:3:5: error: there is no earlier `cdw` to reset',
     );
     expect(complaint('services: { web: { command: [!reset x] } }\n')).toContain('error: `!reset` has no meaning here');
+    expect(complaint('!override\nservices: { web: { command: run } }\n')).toContain(
+      'services.yaml:2:1: error: `!override` has no meaning here',
+    );
     expect(complaint('services: { web: { command: run, cwd: !reset } }\n')).toContain(
       'error: there is no earlier `cwd` to reset',
     );
