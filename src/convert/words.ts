@@ -1,5 +1,5 @@
-// Command lines split into words as a POSIX shell splits them, without any expansion, as supervisord does (Python's
-// shlex.split, https://docs.python.org/3/library/shlex.html); and texts quoted for a shell or for services.yaml.
+// Command lines split into words as supervisord splits them (Python's shlex.split, https://docs.python.org/3/library/shlex.html),
+// without any expansion; texts quoted for a shell or for services.yaml; words of another system looked up in a table.
 
 export type Words =
   | { readonly ok: true; readonly words: readonly string[] }
@@ -9,7 +9,8 @@ const BLANK = /[ \t\r\n]/;
 
 /**
  * Splits a text. Quotes are removed; in double quotes a backslash escapes `"` and `\` only, outside of quotes any
- * character. A text without words gives an empty list.
+ * character. A shell also escapes `$` and the backquote in double quotes, and drops a backslash before a newline: text of a real shell
+ * is not for this function. A text without words gives an empty list.
  */
 export function splitWords(text: string): Words {
   const words: string[] = [];
@@ -93,4 +94,9 @@ export function unwrapVenv(words: readonly string[]): { readonly venv: string; r
   const setup = /^export VIRTUAL_ENV=([\w./-]+) PATH=\1\/bin:"\$PATH"\nunset PYTHONHOME\nexec "\$@"\n?$/.exec(text);
   const isShell = /^(?:\/bin\/)?sh$/.test(shell) && flag === '-c' && zero !== undefined && program !== undefined;
   return isShell && setup?.[1] !== undefined ? { venv: setup[1], skip: 4 } : null;
+}
+
+/** What a table has for a word of a foreign file; undefined: nothing, also for words such as `constructor`. */
+export function meaningOf<T>(table: Readonly<Record<string, T>>, word: string): T | undefined {
+  return Object.hasOwn(table, word) ? table[word] : undefined;
 }

@@ -1,5 +1,6 @@
 // `depends_on` of a Compose service. Conditions: https://github.com/compose-spec/compose-spec/blob/main/05-services.md#depends_on
 import type { ServiceDraft } from '../services-yaml.ts';
+import { meaningOf } from '../words.ts';
 import { briefOf, entriesOf, Section, switchOf, textsOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import type { ComposeReader } from './compose-reader.ts';
@@ -15,17 +16,19 @@ export function importDependencies(reader: ComposeReader, service: ServiceDraft)
   const { section, report, context } = reader;
   const node = section.take('depends_on');
   const depends: Record<string, Value> = {};
-  const add = (key: string, value: Value): void => {
+  const add = (from: 'depends_on' | 'links', key: string, value: Value): void => {
     const name = context.names.get(key);
-    if (name === undefined)
-      report.look(section.where('depends_on'), `depends_on ${key}`, 'no service has that name', 'it is left out');
+    const what = `${from} ${key}`;
+    if (context.holders.has(key))
+      report.lost(section.where(from), what, 'that service only keeps a network, which one container has anyway');
+    else if (name === undefined) report.look(section.where(from), what, 'no service has that name', 'it is left out');
     else if (name !== service.name) depends[name] = value;
   };
   if (node?.kind === 'map') {
     for (const { key, node: terms } of entriesOf(node)) {
       const one = new Section(terms, section.source);
       const condition = one.text('condition') ?? 'service_started';
-      const word = CONDITIONS[condition];
+      const word = meaningOf(CONDITIONS, condition);
       if (word === undefined)
         report.look(
           one.where('condition'),
@@ -34,8 +37,8 @@ export function importDependencies(reader: ComposeReader, service: ServiceDraft)
           'started is used',
         );
       if (one.has('restart') && switchOf(one.take('restart')) === true)
-        add(key, { condition: word ?? 'started', restart: true });
-      else add(key, word ?? 'started');
+        add('depends_on', key, { condition: word ?? 'started', restart: true });
+      else add('depends_on', key, word ?? 'started');
       if (switchOf(one.take('required')) === false) {
         report.changed(one.where('required'), `depends_on ${key} of ${reader.key}`, 'it is required here');
       }
@@ -47,10 +50,10 @@ export function importDependencies(reader: ComposeReader, service: ServiceDraft)
         );
       }
     }
-  } else for (const key of textsOf(node)) add(key, 'started');
+  } else for (const key of textsOf(node)) add('depends_on', key, 'started');
   for (const link of textsOf(section.take('links'))) {
     const [key = '', alias] = link.split(':');
-    if (depends[context.names.get(key) ?? ''] === undefined) add(key, 'started');
+    if (depends[context.names.get(key) ?? ''] === undefined) add('links', key, 'started');
     if (alias !== undefined && alias !== key) {
       report.lost(
         section.where('links'),
@@ -84,6 +87,7 @@ export function markTasks(services: readonly ServiceDraft[], report: ComposeRead
         'others wait for it to complete, so it is a task, which is restarted only after a failure',
       );
     }
-    if (fields.ready !== undefined && fields.start_timeout !== undefined) fields.start_timeout = undefined;
+    // It comes from the health check, which limits in Compose neither the start of such a service nor its end.
+    if (fields.start_timeout !== undefined) fields.start_timeout = undefined;
   }
 }

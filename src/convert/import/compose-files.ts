@@ -4,7 +4,8 @@ import type { MapEntry, MapNode, Node, Source } from '../../config/tree.ts';
 import { dirname, isAbsolute, join } from '../../paths.ts';
 import type { Where } from '../findings.ts';
 import { whereIn } from '../source-text.ts';
-import { itemsOf, mapNode, readYaml, Section, textOf } from '../yaml-source.ts';
+import { meaningOf } from '../words.ts';
+import { briefOf, itemsOf, mapNode, readYaml, Section, textOf, textsOf } from '../yaml-source.ts';
 import type { ImportInput, Report } from './source.ts';
 
 /** A service as the file has it, everything that it extends merged in. */
@@ -17,14 +18,18 @@ export interface ComposeFiles {
   readonly services: readonly ComposeEntry[];
   /** The keys of the file itself, without `services` and `include`. */
   readonly top: Section;
+  /** Those of the files that it includes. */
+  readonly included: readonly Section[];
 }
 
 export type ComposeFilesRead =
   | { readonly ok: true; readonly value: ComposeFiles }
   | { readonly ok: false; readonly where: Where | null; readonly message: string };
+type Failed = Extract<ComposeFilesRead, { ok: false }>;
 
 /** More than any chain of `extends` or `include` has. */
 const MAX_DEPTH = 10;
+const TOO_DEEP = `files or services refer to each other more than ${MAX_DEPTH} times, or in a circle`;
 
 /** Keys whose lists are added to those of the extended service; other lists and scalars replace them. */
 const ADDED: ReadonlySet<string> = new Set(
@@ -33,28 +38,60 @@ const ADDED: ReadonlySet<string> = new Set(
   ),
 );
 
+const INCLUDE_LOST: Readonly<Record<string, string>> = {
+  project_directory: 'paths in the included file are relative to its own folder here',
+  env_file: 'svc-super takes variables from the environment of the container alone',
+};
+
+interface File {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** One import while its files are read. */
+interface Files {
+  readonly input: ImportInput;
+  readonly report: Report;
+  /** The top levels of the files that are included. */
+  readonly included: Section[];
+}
+
 /**
  * Reads a file and all it needs, and merges the files after it into it, as `docker compose -f A -f B` does. Fails where a file is
  * no YAML, and on `!reset` and `!override`.
  */
 export function readComposeFiles(input: ImportInput, report: Report): ComposeFilesRead {
   const services = new Map<string, ComposeEntry>();
-  const first = addFile(input, { path: input.path, text: input.text }, services, report, 0);
-  if (!('top' in first)) return first;
-  let { top } = first;
-  for (const file of input.more) {
+  const included: Section[] = [];
+  const read = addMerged([input, ...input.more], services, { input, report, included }, 0);
+  return 'top' in read ? { ok: true, value: { services: [...services.values()], top: read.top, included } } : read;
+}
+
+/** Adds the services of the first file, into which those of the others are merged. */
+function addMerged(
+  [first, ...more]: readonly [File, ...File[]],
+  into: Map<string, ComposeEntry>,
+  files: Files,
+  depth: number,
+): { readonly top: Section } | Failed {
+  const services = new Map<string, ComposeEntry>();
+  const read = addFile(first, services, files, depth);
+  if (!('top' in read)) return read;
+  let { top } = read;
+  for (const file of more) {
     const own = new Map<string, ComposeEntry>();
-    const added = addFile(input, file, own, report, 0);
+    const added = addFile(file, own, files, depth);
     if (!('top' in added)) return added;
     const what = 'its values are merged in; reports about them show the position of the service in the first file';
-    report.once(`merge ${file.path}`, added.top.where(), file.path, what);
+    files.report.once(`merge ${file.path}`, added.top.where(), file.path, what);
     top = mergeSections(top, added.top);
     for (const [key, { section }] of own) {
       const before = services.get(key);
       services.set(key, { key, section: before === undefined ? section : mergeSections(before.section, section) });
     }
   }
-  return { ok: true, value: { services: [...services.values()], top } };
+  for (const [key, entry] of services) into.set(key, entry);
+  return { top };
 }
 
 /** The values of a section and those of a later file, at the positions of the first. */
@@ -64,41 +101,25 @@ function mergeSections(first: Section, later: Section): Section {
   return first.with(merge(base, relocate(own, base)));
 }
 
-type Failed = Extract<ComposeFilesRead, { ok: false }>;
-
 function addFile(
-  input: ImportInput,
-  file: { readonly path: string; readonly text: string },
+  file: File,
   into: Map<string, ComposeEntry>,
-  report: Report,
+  files: Files,
   depth: number,
 ): { readonly top: Section } | Failed {
+  const { input, report } = files;
   const read = readYaml(file);
   if (!read.ok) {
     const isTag = read.code === 'unsupported-tag';
     const message = isTag
-      ? 'tags such as `!reset` mean something only where several files are merged: import what `docker compose config` prints'
+      ? 'tags such as `!reset` are not supported: import what `docker compose config` prints, which has none'
       : read.message;
     return { ok: false, where: read.where, message };
   }
   const top = new Section(read.root, read.source);
   for (const node of itemsOf(top.take('include'))) {
-    const one = node.kind === 'map' ? itemsOf(new Section(node, read.source).take('path')) : [node];
-    for (const name of one.flatMap((item) => textOf(item) ?? [])) {
-      const path = join(dirname(file.path), name);
-      const text = depth < MAX_DEPTH ? input.read(path) : null;
-      if (text === null) {
-        report.look(
-          whereIn(read.source, node),
-          `include ${name}`,
-          'the file cannot be read',
-          'import again where it is',
-        );
-        continue;
-      }
-      const failure = addFile(input, { path, text }, into, report, depth + 1);
-      if (!('top' in failure)) return failure;
-    }
+    const failure = include(node, read.source, into, files, depth);
+    if (failure !== null) return failure;
   }
   const services = top.take('services');
   if (services !== undefined && services.kind !== 'map')
@@ -112,6 +133,37 @@ function addFile(
     into.set(key, { key, section: new Section(merged, read.source) });
   }
   return { top };
+}
+
+/** Adds the services of an item of `include`: those of one file, or of several that are merged. Returns a failure. */
+function include(
+  node: Node,
+  source: Source,
+  into: Map<string, ComposeEntry>,
+  files: Files,
+  depth: number,
+): Failed | null {
+  const { input, report, included } = files;
+  const item = node.kind === 'map' ? new Section(node, source) : null;
+  const found: File[] = [];
+  for (const name of textsOf(item === null ? node : item.take('path'))) {
+    const path = isAbsolute(name) ? name : join(dirname(source.file), name);
+    const text = depth < MAX_DEPTH ? input.read(path) : null;
+    const why = depth < MAX_DEPTH ? 'the file cannot be read' : TOO_DEEP;
+    if (text !== null) found.push({ path, text });
+    else
+      report.look(whereIn(source, node), `include ${name}`, why, depth < MAX_DEPTH ? 'import again where it is' : null);
+  }
+  for (const { key, node: value } of item?.rest() ?? []) {
+    const why = meaningOf(INCLUDE_LOST, key) ?? 'Compose has no such key';
+    report.lost(whereIn(source, value), `include.${key}: ${briefOf(value)}`, why);
+  }
+  const [first, ...more] = found;
+  if (first === undefined) return null;
+  const read = addMerged([first, ...more], into, files, depth + 1);
+  if (!('top' in read)) return read;
+  included.push(read.top);
+  return null;
 }
 
 interface Around {
@@ -133,15 +185,11 @@ function extend(node: MapNode, around: Around, depth: number): MapNode {
   const reference = found.node.kind === 'map' ? new Section(found.node, around.source) : null;
   const name = reference?.text('service') ?? textOf(found.node) ?? '';
   const file = reference?.text('file');
-  const base = file === undefined ? around : openBase(around, file);
-  const target = base?.services?.entries.get(name)?.node;
-  if (base === null || target?.kind !== 'map' || depth >= MAX_DEPTH) {
-    around.report.look(
-      where,
-      `extends ${file === undefined ? '' : `${file} `}${name}`,
-      'there is no such service',
-      'it is left out',
-    );
+  const base = depth >= MAX_DEPTH ? TOO_DEEP : file === undefined ? around : openBase(around, file);
+  const target = typeof base === 'string' ? undefined : base.services?.entries.get(name)?.node;
+  if (typeof base === 'string' || target?.kind !== 'map') {
+    const what = `extends ${file === undefined ? '' : `${file} `}${name}`;
+    around.report.look(where, what, typeof base === 'string' ? base : 'there is no such service', 'it is left out');
     return own;
   }
   if (file !== undefined)
@@ -154,13 +202,15 @@ function extend(node: MapNode, around: Around, depth: number): MapNode {
   return merge(relocate(extend(target, base, depth + 1), file === undefined ? null : node), own);
 }
 
-function openBase(around: Around, file: string): Around | null {
+/** The services of another file, or why there are none. */
+function openBase(around: Around, file: string): Around | string {
   const path = isAbsolute(file) ? file : join(dirname(around.source.file), file);
   const text = around.input.read(path);
-  const read = text === null ? null : readYaml({ path, text });
-  if (read === null || !read.ok) return null;
+  if (text === null) return 'the file cannot be read';
+  const read = readYaml({ path, text });
+  if (!read.ok) return `the file is not valid: ${read.message}`;
   const services = new Section(read.root, read.source).take('services');
-  return services?.kind === 'map' ? { ...around, services, source: read.source } : null;
+  return { ...around, services: services?.kind === 'map' ? services : undefined, source: read.source };
 }
 
 /** The same tree; all its nodes get the position of another node, which is in the file that findings name. */

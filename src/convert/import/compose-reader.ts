@@ -74,6 +74,8 @@ export interface ComposeContext {
   readonly images: readonly ImageConfig[];
   /** Our names by theirs. */
   readonly names: ReadonlyMap<string, string>;
+  /** Services that only keep a network for others, and are left out. */
+  readonly holders: ReadonlySet<string>;
   /** How many services ask for GPUs. */
   readonly gpuUsers: number;
   /** The files of secrets and configs, by `secrets.NAME` and `configs.NAME`. Others are no files. */

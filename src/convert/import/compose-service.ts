@@ -5,7 +5,7 @@ import { SERVICE } from '../../config/schema.ts';
 import type { Node } from '../../config/tree.ts';
 import { readGoDuration, writeDuration, writeSize } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
-import { literal, quoteWords, shellText, unwrapVenv } from '../words.ts';
+import { literal, meaningOf, quoteWords, shellText, unwrapVenv } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, Section, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { importDependencies } from './compose-depends.ts';
@@ -43,7 +43,7 @@ const USUAL =
 
 /** Why a key has no counterpart, and what to do. */
 function whyLeft(key: string): { readonly why: string; readonly instead: string | null } {
-  const known = IGNORED[key] ?? (key.startsWith('x-') ? 'it is an extension' : undefined);
+  const known = meaningOf(IGNORED, key) ?? (key.startsWith('x-') ? 'it is an extension' : undefined);
   if (known !== undefined) return { why: known, instead: null };
   if (Object.hasOwn(SERVICE, key)) {
     return { why: 'it is a key of services.yaml and not of Compose', instead: 'copy it to the result' };

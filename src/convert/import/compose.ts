@@ -3,6 +3,7 @@
 
 import { readGoDuration, toSeconds, writeStopTimeout } from '../quantities.ts';
 import { type FileDraft, makeDraft } from '../services-yaml.ts';
+import { meaningOf } from '../words.ts';
 import { briefOf, entriesOf, Section, textOf, textsOf } from '../yaml-source.ts';
 import { markTasks } from './compose-depends.ts';
 import { type ComposeEntry, readComposeFiles } from './compose-files.ts';
@@ -15,6 +16,7 @@ import { Names } from './names.ts';
 import { type Imported, type ImportInput, Report } from './source.ts';
 
 const TOP_LOST: Readonly<Record<string, readonly [why: string, instead: string | null]>> = {
+  name: ['the name is that of the file that is imported', null],
   version: ['Compose ignores it too', null],
   volumes: ['volumes are mounted into the container', 'see the `docker run` line at the end'],
   networks: ['all services are on 127.0.0.1', null],
@@ -34,7 +36,7 @@ export function importCompose(input: ImportInput): Imported {
   const report = new Report();
   const read = readComposeFiles(input, report);
   if (!read.ok) return read;
-  const { services, top } = read.value;
+  const { services, top, included } = read.value;
   if (services.length === 0) return { ok: false, where: null, message: 'there are no services in it' };
   const names = new Names();
   const holders = services.filter(({ key, section }) => holdsNetwork(key, section, services));
@@ -43,6 +45,7 @@ export function importCompose(input: ImportInput): Imported {
     report,
     images: images.images,
     names: new Map(kept.map(({ key, section }) => [key, names.take(key, report, section.where())])),
+    holders: new Set(holders.map(({ key }) => key)),
     gpuUsers: services.filter(({ section }) => asksForGpus(new Section(section.node, section.source))).length,
     mounted: filesOf(top),
     dockerRun: new DockerRun((path) => input.read(path)),
@@ -58,6 +61,7 @@ export function importCompose(input: ImportInput): Imported {
   );
   markTasks(draft.services, report);
   importTop(top, draft, report);
+  for (const one of [top, ...included]) reportRest(one, report);
   importStopTimeout(
     services.map(({ section }) => section),
     draft,
@@ -97,9 +101,14 @@ function importTop(top: Section, draft: FileDraft, report: Report): void {
     'most containers should end when a service fails: write `exit: failure` or `exit: first`',
   );
   if (draft.services.length > 1) draft.top.hosts = true;
+}
+
+/** Reports the keys of the top level of a file that have not been read. */
+function reportRest(top: Section, report: Report): void {
   for (const { key, node } of top.rest()) {
-    const [why, instead] = TOP_LOST[key] ?? [key.startsWith('x-') ? 'it is an extension' : 'Compose has no such key'];
-    if (node.kind !== 'map' || TOP_LOST[key] === undefined)
+    const known = meaningOf(TOP_LOST, key);
+    const [why, instead] = known ?? [key.startsWith('x-') ? 'it is an extension' : 'Compose has no such key'];
+    if (node.kind !== 'map' || known === undefined)
       report.lost(top.where(key), `${key}: ${briefOf(node)}`, why, instead);
     else {
       const section = new Section(node, top.source);

@@ -3,7 +3,7 @@
 import type { Node } from '../../config/tree.ts';
 import { readPort } from '../quantities.ts';
 import { makeDraft, type ServiceDraft } from '../services-yaml.ts';
-import { literal, shellText, unwrapVenv } from '../words.ts';
+import { literal, meaningOf, shellText, unwrapVenv } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, readYaml, Section, switchOf, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { findImage, type ImageConfig, readImages } from './compose-image.ts';
@@ -102,7 +102,11 @@ const JOB_LOST: Readonly<Record<string, string>> = {
 
 function reportJob(job: Section, report: Report): void {
   for (const { key, node } of job.rest()) {
-    report.lost(job.where(key), `${key}: ${briefOf(node)}`, JOB_LOST[key] ?? 'services.yaml has nothing like it');
+    report.lost(
+      job.where(key),
+      `${key}: ${briefOf(node)}`,
+      meaningOf(JOB_LOST, key) ?? 'services.yaml has nothing like it',
+    );
   }
 }
 
@@ -422,7 +426,7 @@ function reportOperation({ args, op, report, name }: Operation): void {
     );
   }
   for (const { key, node } of args.rest()) {
-    const [why, instead] = ARG_LOST[key] ?? ['services.yaml has nothing like it', null];
+    const [why, instead] = meaningOf(ARG_LOST, key) ?? ['services.yaml has nothing like it', null];
     report.lost(args.where(key), `${key} of ${name}: ${briefOf(node)}`, why, instead);
   }
   for (const { key, node } of op.rest())

@@ -3,6 +3,7 @@
 import { formatDuration } from '../../config/quantity.ts';
 import { startOf } from '../findings.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
+import { meaningOf } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import { endsContainer, execlineCommand, execlineScript, type S6Command, scriptCommand } from './s6-script.ts';
 import { pathHere, type S6Definition } from './s6-tree.ts';
@@ -186,7 +187,8 @@ export function reportFiles({ definition, report }: S6Reader, name: string): voi
   for (const entry of definition.entries) {
     const where = startOf(`${definition.path}/${entry}`);
     const isOfLongrun = !definition.entries.includes('up');
-    const why = entry === 'down' && isOfLongrun ? 'the bundles decide what s6-rc starts, not this file' : LOST[entry];
+    const why =
+      entry === 'down' && isOfLongrun ? 'the bundles decide what s6-rc starts, not this file' : meaningOf(LOST, entry);
     const what = `${entry} of ${name}`;
     if (why !== undefined) {
       if (entry !== 'down' || definition.kind !== 'legacy') report.lost(where, what, why);

@@ -2,6 +2,7 @@
 // is reported.
 import { readBoolean } from '../quantities.ts';
 import type { FileDraft } from '../services-yaml.ts';
+import { meaningOf } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Report } from './source.ts';
 import type { IniKey, IniSection } from './supervisord-ini.ts';
@@ -45,7 +46,7 @@ export function importDaemon(daemon: IniSection, draft: FileDraft, report: Repor
     const what = `${name} of [supervisord]`;
     const expanded = textOf(key);
     const text = expanded?.text ?? null;
-    const why = LOST[name];
+    const why = meaningOf(LOST, name);
     if (why !== undefined) report.lost(where, what, why);
     else if (text === null) report.look(where, what, 'supervisord refuses the value', 'it is left out');
     else if (name === 'environment') importEnvironment(expanded?.marked ?? '', draft, report, key);

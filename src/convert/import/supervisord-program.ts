@@ -2,7 +2,7 @@
 // (supervisor/options.py, process.py; http://supervisord.org/configuration.html).
 import { readBoolean } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
-import { shellText, splitWords } from '../words.ts';
+import { meaningOf, shellText, splitWords } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import { placeComment } from './source.ts';
 import type { IniSection } from './supervisord-ini.ts';
@@ -233,7 +233,7 @@ function importStop(reader: ProgramReader, fields: ServiceDraft['fields']): numb
 function reportKeys(reader: ProgramReader): void {
   const { section } = reader;
   for (const { name, cut } of section.keys.values()) {
-    const [why, instead] = LOST[name] ?? [];
+    const [why, instead] = meaningOf(LOST, name) ?? [];
     if (why !== undefined) reader.note('lost', name, why, instead ?? null);
     else if (!KNOWN.has(name)) reader.note('lost', name, 'supervisord ignores unknown keys');
     if (cut !== null && /["']/.test(cut)) {

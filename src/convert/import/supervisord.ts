@@ -6,6 +6,7 @@ import type { Where } from '../findings.ts';
 import { writeStopTimeout } from '../quantities.ts';
 import { type FileDraft, makeDraft } from '../services-yaml.ts';
 import { sourceOf } from '../source-text.ts';
+import { meaningOf } from '../words.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, Report } from './source.ts';
 import { importDaemon, readEnvironment } from './supervisord-daemon.ts';
@@ -201,7 +202,7 @@ function reportSections(sections: ReadonlyMap<string, IniSection>, report: Repor
     if (['supervisord', 'include', 'program', 'group', 'eventlistener'].includes(kind)) continue;
     const names = [...keys.keys()];
     const what = `[${name}]${names.length > 0 ? ` (${names.join(', ')})` : ''}`;
-    const instead = OF_SUPERVISORD[kind];
+    const instead = meaningOf(OF_SUPERVISORD, kind);
     if (kind === 'fcgi-program') {
       report.lost(
         where,

@@ -1,0 +1,87 @@
+// The files that a Compose file includes, extends or is merged with, and dependencies on services that are not imported.
+import { describe, expect, test } from 'bun:test';
+import { parse } from 'yaml';
+import type { ImportInput } from '../../../src/convert/import/source.ts';
+import { importText, lines } from './rig.ts';
+
+const service = (more: string) => `{ image: app, entrypoint: [run], ${more} }`;
+
+/** The services of the result by name, and the findings. */
+async function imported(text: string, files: Readonly<Record<string, string>> = {}, more: Partial<ImportInput> = {}) {
+  const result = await importText('compose', text, { read: (path) => files[path] ?? null, ...more });
+  if (!result.ok) throw new Error(result.message);
+  return { services: parse(result.text).services, findings: lines(result.findings).join('\n') };
+}
+
+describe('`include`', () => {
+  const main = (include: string) => `include: [${include}]\nservices: { web: ${service('')} }\n`;
+
+  test('several paths of one item are merged', async () => {
+    const { services } = await imported(main('{ path: [a.yaml, b.yaml] }'), {
+      'a.yaml': `services: { db: ${service('environment: {A: "1", B: "1"}')} }\n`,
+      'b.yaml': 'services: { db: { environment: {B: "2"} } }\n',
+    });
+    expect(services.db.env).toEqual({ A: '1', B: '2' });
+    expect(services.db.command).toEqual(['run']);
+  });
+
+  test('its other keys, and the top level of the file, are reported', async () => {
+    const { findings } = await imported(main('{ path: a.yaml, project_directory: x, env_file: x.env }'), {
+      'a.yaml': `name: other\nnetworks: { inner: {} }\nservices: { db: ${service('')} }\n`,
+    });
+    expect(findings).toContain(
+      'include.project_directory: x: paths in the included file are relative to its own folder',
+    );
+    expect(findings).toContain('include.env_file: x.env: svc-super takes variables from the environment');
+    expect(findings).toContain('a.yaml:1:1: not carried over: name: other');
+    expect(findings).toContain('a.yaml:2:13: not carried over: networks.inner');
+  });
+
+  test('a file that includes itself, and one that is not there, have their reasons', async () => {
+    const circle = { 'a.yaml': 'include: [a.yaml]\nservices: {}\n' };
+    const { findings } = await imported(main('a.yaml'), circle);
+    expect(findings).toContain(
+      'include a.yaml: files or services refer to each other more than 10 times, or in a circle',
+    );
+    expect((await imported(main('none.yaml'))).findings).toContain('include none.yaml: the file cannot be read');
+  });
+});
+
+test('`extends` that leads nowhere has its reason', async () => {
+  const extending = async (what: string, files = {}) =>
+    (await imported(`services: { web: ${service(`extends: ${what}`)} }\n`, files)).findings;
+  expect(await extending('web')).toContain('extends web: files or services refer to each other more than 10 times');
+  expect(await extending('{ file: a.yaml, service: x }')).toContain('extends a.yaml x: the file cannot be read');
+  expect(await extending('{ file: a.yaml, service: x }', { 'a.yaml': 'services: {' })).toContain(
+    'extends a.yaml x: the file is not valid: ',
+  );
+  expect(await extending('{ file: a.yaml, service: x }', { 'a.yaml': 'services: {}' })).toContain(
+    'extends a.yaml x: there is no such service',
+  );
+});
+
+test('a tag is refused with what to import instead, also where several files are merged', async () => {
+  const more = [{ path: 'b.yaml', text: 'services: { web: { environment: !reset {} } }\n' }];
+  const result = await importText('compose', `services: { web: ${service('')} }\n`, { more });
+  expect(!result.ok && result.message).toBe(
+    'tags such as `!reset` are not supported: import what `docker compose config` prints, which has none',
+  );
+});
+
+test('a dependency that is left out has its own reason and place', async () => {
+  const holder = '{ image: app, entrypoint: [sleep, infinity] }';
+  const web = service('network_mode: "service:pause", depends_on: [pause, constructor], links: [gone]');
+  const { services, findings } = await imported(`services:\n  pause: ${holder}\n  web: ${web}\n`);
+  expect(services.web.depends_on).toBeUndefined();
+  expect(findings).toMatch(/3:\d+: not carried over: depends_on pause: that service only keeps a network/);
+  expect(findings).toContain('depends_on constructor: no service has that name');
+  expect(findings).toContain(
+    `3:${`  web: ${web}`.indexOf('links') + 1}: needs a look: links gone: no service has that name`,
+  );
+});
+
+test('a key that every object has as a property is an unknown key', async () => {
+  const { findings } = await imported(`services: { web: ${service('constructor: x')} }\ntoString: y\n`);
+  expect(findings).toContain('toString: y: Compose has no such key');
+  expect(findings).toMatch(/constructor of web: x: services.yaml has nothing like it/);
+});
