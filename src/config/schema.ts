@@ -192,14 +192,17 @@ export const SERVICE = {
   ),
   depends_on: field(
     dependencies(object(DEPENDENCY, { owner: 'an entry of `depends_on`' })),
-    '`[a, b]` or `{a: started, b: ready, c: completed, d: exited}`; in a list, a target with a `ready` probe means `ready`, a task `completed`, any other `started`; `{a: {condition: ready, any: 1}}` for some of its replicas, `{a: {condition: ready, restart: true}}` to restart with it',
+    '`[a, b]` or `{a: started, b: ready, c: completed, d: exited}`; in a list, a target with a `ready` probe means `ready`, another task `completed`, any other `started`; `{a: {condition: ready, any: 1}}` for some of its replicas, `{a: {condition: ready, restart: true}}` to restart with it',
   ),
   ready: field(
     probes('ready'),
     'a probe, or a list of probes that must all hold',
     'ready as soon as the process has started',
   ),
-  live: field(probes('live'), 'a probe or a list of probes, run once ready; if one fails, the service fails'),
+  live: field(
+    probes('live'),
+    'a probe or a list of probes, run once ready; if one fails, the run is stopped as a failure',
+  ),
   start_timeout: defaulted(duration(1), 'time limit from start to ready; after that, the start fails', '30m'),
   start_stall: defaulted(
     orOff(duration(1)),

@@ -30,7 +30,7 @@ export interface Readiness {
   readonly scheduled: number;
 }
 
-/** A liveness probe that fails: `failures` in a row, of the `of` at which the service is restarted. */
+/** A liveness probe that fails: `failures` in a row, of the `of` at which the run is stopped and counts as failed. */
 export interface Lapse {
   readonly failures: number;
   readonly of: number;

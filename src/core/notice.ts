@@ -33,18 +33,21 @@ export type ServiceNotice =
   /** `after`: how long the start took; null: it was ready before in this run. */
   | { readonly event: 'ready'; readonly after: Millis | null }
   | { readonly event: 'unready'; readonly detail: ProbeDetail | null }
-  /** A liveness probe has failed so many times in a row, and at `of` the service fails. */
   | ({ readonly event: 'liveness-failed' } & Lapse)
   | { readonly event: 'liveness-recovered' }
   | { readonly event: 'still-starting'; readonly elapsed: Millis; readonly detail: ProbeDetail | null }
   | { readonly event: 'gpu-memory'; readonly about: MemoryNotice }
   /** Its processes use more memory than `watch` allows. */
   | { readonly event: 'memory-exceeded'; readonly bytes: number; readonly watch: MemoryWatchPlan }
-  /** It is started though the driver of its GPU does not respond. */
+  /** It is started though the driver of its GPU does not respond (`on_lost: restart`). With `exit` that is a cause of its end (policy.ts). */
   | { readonly event: 'gpu-lost'; readonly why: string }
   | { readonly event: 'hook-failed'; readonly failure: HookFailure }
   /** The grace period is over. `waited`: since the stop began; null: only leftover processes are there. */
   | { readonly event: 'killed'; readonly waited: Millis | null }
+  /**
+   * Processes cannot be ended. `refused`: those that the supervisor may not send SIGKILL to; null: SIGKILL was sent, and they do not
+   * end. `waited`: since the stop began, repeated while they are there; null: SIGKILL was just refused.
+   */
   | {
       readonly event: 'unkillable';
       readonly refused: readonly LeftoverProcess[] | null;

@@ -48,6 +48,7 @@ export function evaluateEnd(
   const ended: Ended = { service: plan.name, run: service.run, cause, exit, verdict, lasted: exitAt - since };
   const history =
     readyAt !== null && exitAt - readyAt >= RESET_AFTER ? { ...service.history, streak: 0 } : service.history;
+  // Another start would find no GPU either, whatever the policy.
   const decision: RestartDecision =
     cause.kind === 'gpu-lost' || (cause.kind === 'not-started' && cause.failure.kind === 'no-gpu')
       ? { restart: false, why: 'policy' }

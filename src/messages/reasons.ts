@@ -26,7 +26,8 @@ export function renderReason(reason: Reason): string {
     case 'liveness':
       return renderLapse(reason.lapse);
     case 'stopping':
-      return STOPPING[reason.stage === 'killed' && !reason.hasExited ? 'asked' : reason.stage];
+      if (reason.stage === 'killed' && !reason.hasExited) return 'SIGKILL was sent; waiting for it to end';
+      return STOPPING[reason.stage];
     case 'unkillable':
       return renderRefused(reason.refused);
     case 'scheduled': {

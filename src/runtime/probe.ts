@@ -1,4 +1,4 @@
-// Performs one attempt of a probe; the result has a message for users. Can be aborted. Keeps no state. Hosts are IP addresses,
+// Performs one attempt of a probe; the result has a message for users. Keeps no state. Hosts are IP addresses,
 // which the configuration ensures: a name lookup needs a thread, and hangs if the process limit is used up.
 import type { HttpProbe, Probe, TcpProbe } from '../plan/plan.ts';
 import { type AttemptResult, describeConnectError } from './attempt.ts';
@@ -6,6 +6,7 @@ import { type AttemptResult, describeConnectError } from './attempt.ts';
 export interface ProbeContext {
   readonly cwd: string | null;
   fileExists(path: string): boolean;
+  /** Runs the program of an `exec` probe. The caller ends it if it aborts the attempt. */
   runTool(argv: readonly string[]): Promise<{ code: number | null; summary: string; lastLine: string }>;
 }
 

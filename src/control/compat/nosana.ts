@@ -1,5 +1,5 @@
 // The routes by which a node of Nosana reads the states of its job's operations, and stops or restarts them. An operation of Nosana
-// is a service here. Has no rules of its own: operations.ts accepts or refuses a request.
+// is a service here, and always one: Nosana has no patterns. operations.ts accepts or refuses the rest of a request.
 import { isGlob, matchServices } from '../../plan/names.ts';
 import { type Parameter, type Route, refuse } from '../api.ts';
 import { ACCEPTED, KEYED, operate } from '../operations.ts';

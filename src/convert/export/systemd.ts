@@ -18,7 +18,7 @@ import {
   startPeriod,
 } from './whole.ts';
 
-/** Between the end of the grace period, when Podman kills, and the time at which systemd kills Podman. */
+/** How much later each limit is than the one inside it: first that of svc-super, then that of Podman, then that of systemd. */
 const MARGIN_SECONDS = 5;
 
 export const exportSystemd: Exporter = (source, { image }, reporter) => {

@@ -101,7 +101,7 @@ function remove(draft: FileDraft, path: readonly string[]): string | null {
   const service = draft.services.find((one) => one.name === name);
   if (service === undefined || field === undefined) return null;
   if (field === 'command') {
-    service.todo.push('the command could not be written down: give one');
+    service.todo.push('`up` refuses the command of the source (see the report): write its `command` here');
     service.fields.command = ['false'];
     return 'command';
   }
