@@ -4,7 +4,7 @@
 
 /**
  * Signals a process if its start time is still `start`. A child that has not been reaped keeps its number; for any
- * other process a pidfd prevents reuse of the number while the start time is compared.
+ * other process a pidfd, through which the signal is sent, always refers to the process whose start time was compared.
  */
 static long signal_process(int pid, u64 start, int signal) {
   // start_time returns 0 if there is no such process.
@@ -55,20 +55,30 @@ static int handle_signal(struct reader *from) {
   return !from->bad;
 }
 
-/** Also returns 0 if memory for the table of runs is exhausted. */
+/** Reports a failed start of a run for which the table has no room. */
+static void put_failed(u32 run, long result) {
+  begin_frame(&pid1.out, EVENT_FAILED);
+  put_u32(&pid1.out, run);
+  put_u32(&pid1.out, STEP_FORK);
+  put_u32(&pid1.out, (u32)-result);
+  put_u32(&pid1.out, 0);
+  end_frame(&pid1.out);
+}
+
 static int handle_spawn(struct reader *payload) {
   static struct spawn spawn;
   struct run run;
-  struct reader first = *payload;
-  // A known run was requested before: its result has been reported or will be.
-  int is_known = find_run(get_u32(&first)) != NULL;
-  long slot = is_known ? 0 : new_slot();
-  if (slot < 0) return 0;
   if (!read_spawn(payload, &spawn)) return 0;
-  if (is_known) return 1;
+  // A known run was requested before: its result has been reported or will be.
+  if (find_run(spawn.run)) return 1;
+  if (spawn.run > pid1.last_run) pid1.last_run = spawn.run;
+  long slot = new_slot();
+  if (slot < 0) {
+    put_failed(spawn.run, slot);
+    return 1;
+  }
   start_run(pid1.start, &spawn, &run, pid1.is_init ? 0 : pid1.self);
   pid1.runs[slot] = run;
-  if (run.id > pid1.last_run) pid1.last_run = run.id;
   if (run.phase == RUN_FAILED) queue_report((u32)slot, REPORT_STARTED);
   return 1;
 }
@@ -97,7 +107,7 @@ static int handle_hello(struct reader *from) {
   return !from->bad;
 }
 
-/** Executes one request. Returns 0 if it is unknown or malformed. */
+/** Executes one request. Returns 0 if it is unknown or malformed. next_frame() has opened a REQUEST_BATCH. */
 static int handle(u32 type, struct reader *payload) {
   switch (type) {
     case REQUEST_HELLO:
@@ -131,12 +141,16 @@ void close_socket(void) {
   pid1.in.size = 0;
 }
 
+static void kill_supervisor(void) {
+  if (pid1.supervisor > 0) sys_kill(pid1.supervisor, SIGKILL);
+  close_socket();
+}
+
 /** Kills a supervisor whose protocol this release does not support. */
 static void refuse(const char *what, const char *number) {
   MESSAGE("the supervisor ", what, number, ", which this release does not support: both files must be of the same release");
   pid1.has_refused = 1;
-  if (pid1.supervisor > 0) sys_kill(pid1.supervisor, SIGKILL);
-  close_socket();
+  kill_supervisor();
 }
 
 int take_requests(void) {
@@ -163,7 +177,8 @@ static void take_all_requests(void) {
 void read_requests(void) {
   long size = fill_inbox(&pid1.in, pid1.socket);
   if (size == -ENOMEM) {
-    refuse("sent a frame that is too large", "");
+    MESSAGE("no memory is left for a request of the supervisor: it is replaced");
+    kill_supervisor();
     return;
   }
   if (size > 0) {

@@ -5,7 +5,7 @@
 void queue_report(u32 slot, enum report report) {
   struct run *run = &pid1.runs[slot];
   if (report == REPORT_EXITED || run->phase == RUN_FAILED) run->order = ++pid1.ends;
-  // The queue always has room: it holds two reports for each entry of the table.
+  // The queue always has room: it holds two reports for each entry of the table. report_all() resets both positions when it is empty.
   pid1.reports[pid1.reports_to++ % (u32)(pid1.reports_size / sizeof(u32))] = slot << 1 | report;
 }
 

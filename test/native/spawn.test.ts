@@ -300,6 +300,21 @@ describe('failures', () => {
     expect(await pid1.failed(pid1.spawn({ argv: ['true'] }))).toMatchObject({ step: 'fork', errno: 11 });
   });
 
+  rootTest('no memory left for the table of runs: ENOMEM, and the next start may succeed', async () => {
+    await using pid1 = await takeOver();
+    const outer = await pid1.started.pid();
+    const limitMemory = (bytes: number | string) => Bun.spawnSync(['prlimit', `--pid=${outer}`, `--as=${bytes}:`]);
+    const unstartable = () => pid1.spawn({ argv: ['x'], streams: { 1: { kind: 'same', pipe: 0 } } });
+    expect(await pid1.failed(unstartable())).toMatchObject({ step: 'descriptors', errno: 22 });
+    limitMemory(Number(statusOf(outer, 'VmSize').split(' ')[0]) * 1_024);
+    // The table has room for some hundred runs before it must grow.
+    let last = await pid1.failed(unstartable());
+    while (last.step !== 'fork' && last.run < 2_000) last = await pid1.failed(unstartable());
+    expect(last).toMatchObject({ step: 'fork', errno: 12 });
+    limitMemory('unlimited');
+    expect(await pid1.outputOf({ argv: ['echo', 'again'] })).toBe('again\n');
+  });
+
   test('no descriptor left: EMFILE, and running programs continue', async () => {
     await using pid1 = await takeOver({ before: 'ulimit -n 64' });
     const runs: number[] = [];
