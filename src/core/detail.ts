@@ -51,6 +51,8 @@ export type StartFailure =
   | { readonly kind: 'spawn'; readonly message: string }
   /** The GPUs that it requests are not there. `why`: a sentence. */
   | { readonly kind: 'no-gpu'; readonly why: string }
+  /** A GPU has less memory in all than `min_free`, bytes. */
+  | { readonly kind: 'small-gpu'; readonly device: string; readonly total: number; readonly minFree: number }
   /** `before_start` has failed. */
   | { readonly kind: 'hook-failed'; readonly detail: string }
   /** `before_start` was killed at the end of its timeout. */

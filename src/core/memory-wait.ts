@@ -25,7 +25,7 @@ type MemoryDecision =
       readonly remark: MemoryNotice | null;
     }
   | { readonly id: 'wait'; readonly wait: MemoryWait; readonly shortage: Shortage }
-  | { readonly id: 'timeout'; readonly failure: StartFailure }
+  | { readonly id: 'timeout' | 'impossible'; readonly failure: StartFailure }
   | { readonly id: 'lost'; readonly why: string };
 
 const MIB = 1024 * 1024;
@@ -58,6 +58,8 @@ export function evaluateReading(
       remark: { kind: 'unread', why: reading.why, isMinFreeIgnored: plan.minFree !== null },
     };
   if (reading.kind === 'lost') return { id: 'lost', why: reading.why };
+  const small = findSmall(plan, reading.devices);
+  if (small !== null) return { id: 'impossible', failure: small };
   const used = reading.devices.map((device) => device.used);
   const byDevice = (measure: (id: string, taken: number) => number): Readonly<Record<string, number>> =>
     Object.fromEntries(plan.devices.map(({ id }, index) => [id, measure(id, used[index] ?? 0)]));
@@ -97,11 +99,19 @@ export function evaluateReading(
   return { id: 'wait', wait: { since: wait.since, readAt, steady }, shortage };
 }
 
+type DeviceReadings = (GpuReading & { readonly kind: 'memory' })['devices'];
+
+/** The first device that never has `min_free`; null: each may have it. */
+function findSmall({ devices, minFree }: GpuPlan, read: DeviceReadings): StartFailure | null {
+  for (const [index, { id }] of devices.entries()) {
+    const total = read[index]?.total ?? Infinity;
+    if (minFree !== null && total < minFree) return { kind: 'small-gpu', device: id, total, minFree };
+  }
+  return null;
+}
+
 /** Devices with less free memory than `min_free`. */
-function findCrowded(
-  { devices, minFree }: GpuPlan,
-  read: (GpuReading & { readonly kind: 'memory' })['devices'],
-): Shortage {
+function findCrowded({ devices, minFree }: GpuPlan, read: DeviceReadings): Shortage {
   return devices.flatMap(({ id }, index): Shortage => {
     const { used, total } = read[index] ?? { used: 0, total: Infinity };
     return minFree === null || total - used >= minFree

@@ -50,11 +50,16 @@ export function evaluateEnd(
     readyAt !== null && exitAt - readyAt >= RESET_AFTER ? { ...service.history, streak: 0 } : service.history;
   // Another start would find no GPU either, whatever the policy.
   const decision: RestartDecision =
-    cause.kind === 'gpu-lost' || (cause.kind === 'not-started' && cause.failure.kind === 'no-gpu')
+    cause.kind === 'gpu-lost' || isWithoutGpu(cause)
       ? { restart: false, why: 'policy' }
       : decideRestart(policyFor(plan, cause), verdict.success, history, now, randomOf(seed, service.run));
   const limit = !decision.restart && decision.why === 'limit' ? plan.restart.max : null;
   return { ended, decision, history, limit };
+}
+
+/** Whether a run was not started because its GPUs are not there or too small, which another run cannot change. */
+function isWithoutGpu(cause: Cause): boolean {
+  return cause.kind === 'not-started' && (cause.failure.kind === 'no-gpu' || cause.failure.kind === 'small-gpu');
 }
 
 /** The policy for an end: `on_exceed: restart` is stronger than the policy of the service, within its limit. */

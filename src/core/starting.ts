@@ -119,6 +119,10 @@ export function onGpusRead(
       const cause: Cause = { kind: 'not-started', failure: decision.failure, code: 1 };
       return endUnspawned(plan, service, state.since, cause, context);
     }
+    case 'impossible': {
+      const cause: Cause = { kind: 'not-started', failure: decision.failure, code: EXIT_CODE.config };
+      return endUnspawned(plan, service, state.since, cause, context);
+    }
     case 'lost':
       if (gpus.onLost === 'exit')
         return endUnspawned(plan, service, state.since, { kind: 'gpu-lost', why: decision.why }, context);

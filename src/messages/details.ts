@@ -46,6 +46,10 @@ export function renderStartFailure(failure: StartFailure): string {
       return failure.message;
     case 'no-gpu':
       return `${failure.why}; start the container with that GPU, or set \`optional: true\` in \`gpus\``;
+    case 'small-gpu': {
+      const { device, total, minFree } = failure;
+      return `it needs ${renderSize(minFree)} (\`min_free\`), and GPU ${device} has ${renderSize(total)} in all`;
+    }
     case 'hook-failed':
       return `before_start failed: ${failure.detail}`;
     case 'hook-late':

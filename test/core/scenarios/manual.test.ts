@@ -90,6 +90,15 @@ describe('a service that is started by hand, and its GPU', () => {
     expect(run.said('failed').join()).toMatch(/^could not be started: `debug` requests a GPU, but there is none; /);
   });
 
+  test('is smaller than `min_free`: its start fails at once, and is not repeated', () => {
+    const memory = () => ({ kind: 'memory', devices: [{ used: 0, total: 24 * 2 ** 30 }], holders: [] }) as const;
+    const big = manual('debug', { gpus: gpus({ minFree: 40 * 2 ** 30 }), restart: always });
+    const run = simulate(plan([service('a'), big]), { debug: { memory } }).until(100);
+    run.operate('start', 'debug').pass(60_000);
+    expect([run.state('debug'), run.service('debug').run, run.code]).toEqual(['failed', 1, null]);
+    expect(run.said('failed').join()).toContain('it needs 40.0 GiB (`min_free`), and GPU 0 has 24.0 GiB in all');
+  });
+
   test('has a driver that does not respond: it fails, and the other services run on; one that starts by itself ends all', () => {
     const memory = () => ({ kind: 'lost', why: 'no driver' }) as const;
     const behaviours = { debug: { memory } };
