@@ -242,8 +242,11 @@ function mergeService(
   const merged: Given<typeof SERVICE> = { ...(ownPorts ? shared : base), ...own };
   const restart = complete(RESTART, { ...base.restart, ...own.restart });
   const backoff = complete(BACKOFF, { ...base.restart?.backoff, ...own.restart?.backoff });
+  const completed = complete(SERVICE, merged);
   const result: ServiceConfig = {
-    ...complete(SERVICE, merged),
+    ...completed,
+    // A task has no liveness probe, so it takes none from `defaults`.
+    live: completed.type === 'task' && own.live === undefined ? null : completed.live,
     name,
     key: name,
     replica: null,

@@ -440,6 +440,11 @@ services:
     expect(service.stop).toEqual(stop({ signal: 'SIGINT', timeout: 5000 }));
   });
 
+  test('have a liveness probe for services, which a task does not take', () => {
+    const text = 'defaults: { live: { tcp: 1 } }\nservices: { a: { command: run }, b: { command: run, type: task } }\n';
+    expect(planOf(text).services.map(({ live }) => live.length)).toEqual([1, 0]);
+  });
+
   test("a service's own `port` replaces `ports`, and the reverse", () => {
     const text = 'defaults: { port: 1 }\nservices:\n  a: { command: run, ports: [2, 3] }\n';
     expect(serviceOf(text).ports).toEqual([2, 3]);
