@@ -17,7 +17,10 @@ export function callSupervisor(context: CommandContext, request: ClientRequest):
   return sendRequest(context.dial(), keyed, context.after);
 }
 
-/** Reports breaks. `what`: the end of the message that is printed when a successor responds; null: no message. */
+/**
+ * Reports breaks. `what`: the end of the message that is printed when a successor responds; null: of a request that is never
+ * repeated (`once`), whose break the caller reports.
+ */
 export function streamFromSupervisor(
   context: CommandContext,
   request: ClientRequest,

@@ -4,7 +4,7 @@ import { printable } from '../../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';
-import { callSupervisor, reportNoSupervisor } from '../request.ts';
+import { callSupervisor, reportNoSupervisor, reportRefusal } from '../request.ts';
 
 export default {
   summary: 'show the dependencies of each service and their conditions',
@@ -18,6 +18,7 @@ export default {
 async function showGraph(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const response = await callSupervisor(context, { path: '/v1/graph' });
   if (!response.ok) return reportNoSupervisor(context, response);
+  if (response.status !== 200) return reportRefusal(context, response.body);
   const { services } = response.body as { services: readonly WireGraphNode[] };
   if (values.json === true) context.out(renderJson(response.body, 2));
   else context.out(values.dot === true ? renderDot(services) : renderGraph(services));

@@ -3,7 +3,7 @@ import type { Progress } from '../../control/waiting.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';
-import { callSupervisor, reportNoSupervisor } from '../request.ts';
+import { callSupervisor, reportNoSupervisor, reportRefusal } from '../request.ts';
 import { describeState } from '../waiting.ts';
 
 export default {
@@ -20,6 +20,11 @@ async function showHealth(context: CommandContext, { values }: GivenFlags): Prom
   if (!response.ok) {
     reportNoSupervisor(context, response);
     // HEALTHCHECK knows 0 and 1 only: https://docs.docker.com/reference/dockerfile/#healthcheck.
+    return EXIT.unhealthy;
+  }
+  // 503: not healthy.
+  if (response.status !== 200 && response.status !== 503) {
+    reportRefusal(context, response.body);
     return EXIT.unhealthy;
   }
   const body = response.body as { readonly healthy: boolean; readonly waiting: Progress['waiting'] };

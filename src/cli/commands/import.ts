@@ -43,11 +43,7 @@ type Read =
 
 async function importFiles(context: CommandContext, { values, positionals, lists = {} }: GivenFlags): Promise<number> {
   const [format = '', ...paths] = positionals;
-  const fail = (code: number, message: string): number => {
-    if (values.json === true) context.out(renderJson({ ok: false, message, output: null, findings: [] }, 2));
-    context.err(`svc-super: ${printable(message)}\n`);
-    return code;
-  };
+  const fail = (code: number, message: string): number => reportFailure(context, values, code, message);
   if (format !== 'auto' && !isFormat(format)) {
     return fail(EXIT.usage, `import reads ${FORMAT_NAMES.join(', ')} or auto: name one of them before the file`);
   }
@@ -82,6 +78,12 @@ async function importFiles(context: CommandContext, { values, positionals, lists
   return print(context, values, found, result);
 }
 
+function reportFailure(context: CommandContext, values: GivenFlags['values'], code: number, message: string): number {
+  if (values.json === true) context.out(renderJson({ ok: false, message, output: null, findings: [] }, 2));
+  context.err(`svc-super: ${printable(message)}\n`);
+  return code;
+}
+
 function print(
   context: CommandContext,
   values: GivenFlags['values'],
@@ -93,8 +95,7 @@ function print(
     try {
       context.save(resolve(context.cwd, file), text);
     } catch (error) {
-      context.err(`svc-super: cannot write ${printable(file)}: ${printable(String((error as Error).message))}\n`);
-      return EXIT.failed;
+      return reportFailure(context, values, EXIT.failed, `cannot write ${file}: ${(error as Error).message}`);
     }
   }
   if (values.json === true) {

@@ -67,10 +67,12 @@ async function showLogs(context: CommandContext, { values, positionals }: GivenF
   let cancel: (() => void) | null = null;
   const resume = () => {
     cancel?.();
-    return { path: pathOf(undefined, cursor.resume()) };
+    const from = cursor.resume();
+    // Without -f the whole request is repeated: of a service without a line so far, `-n` limits the lines.
+    return { path: follow ? pathOf(undefined, from) : path };
   };
   const resumed = () => {
-    cancel = context.after(REPLAY_TIME, () => cursor.endReplay());
+    if (follow) cancel = context.after(REPLAY_TIME, () => cursor.endReplay());
   };
   const kind = follow ? 'follow' : 'finite';
   const streamed = await streamFromSupervisor(context, { path }, { take, resume, resumed, kind }, LOGS_CONTINUE);

@@ -23,6 +23,7 @@ async function signalServices(context: CommandContext, { positionals }: GivenFla
     return reportUsage(context, 'signal needs a signal and service names', USAGE);
   const status = await callSupervisor(context, { path: '/v1/status' });
   if (!status.ok) return reportNoSupervisor(context, status);
+  if (status.status !== 200) return reportRefusal(context, status.body);
   const selected = select({ names: wanted }, (status.body as StatusBody).services, 'error');
   if (!selected.ok) return reportRefusal(context, selected);
   let code: number = EXIT.ok;

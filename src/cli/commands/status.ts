@@ -7,7 +7,7 @@ import { printable } from '../../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';
-import { callSupervisor, isRemote, reportDelay, reportNoSupervisor, reportRestart } from '../request.ts';
+import { callSupervisor, isRemote, reportDelay, reportNoSupervisor, reportRefusal, reportRestart } from '../request.ts';
 
 export default {
   summary: 'show the state of each service',
@@ -26,7 +26,9 @@ const MISSING_MOST = 2;
 async function showStatus(context: CommandContext, given: GivenFlags): Promise<number> {
   if (given.values.watch === true) return watchStatus(context, given);
   const response = await callSupervisor(context, { path: '/v1/status' });
-  return response.ok ? show(context, given, response.body as StatusBody, '') : reportNoSupervisor(context, response);
+  if (!response.ok) return reportNoSupervisor(context, response);
+  if (response.status !== 200) return reportRefusal(context, response.body);
+  return show(context, given, response.body as StatusBody, '');
 }
 
 /** Shows the status repeatedly. While a supervisor is replaced it waits for the next one. */
@@ -39,6 +41,7 @@ async function watchStatus(context: CommandContext, given: GivenFlags): Promise<
   for (;;) {
     const response = await callSupervisor(context, { path: '/v1/status' });
     if (response.ok) {
+      if (response.status !== 200) return reportRefusal(context, response.body);
       const body = response.body as StatusBody;
       // A terminal is cleared before each status, which has a line about restarts itself.
       if (!isTerminal && restarts !== null && body.supervisor.restarts > restarts)

@@ -1,11 +1,12 @@
 // `timeline`: the start-up times as text and as SVG.
 import { type StartBar, startBars } from '../../control/start-bars.ts';
 import type { WireSpan, WireTimeline } from '../../control/wire.ts';
+import { resolve } from '../../paths.ts';
 import { printable, renderDuration } from '../../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';
-import { callSupervisor, reportNoSupervisor } from '../request.ts';
+import { callSupervisor, reportNoSupervisor, reportRefusal } from '../request.ts';
 
 export default {
   summary: 'show the start of each service over time, and the critical path',
@@ -27,15 +28,25 @@ export default {
 async function showTimeline(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const response = await callSupervisor(context, { path: '/v1/timeline' });
   if (!response.ok) return reportNoSupervisor(context, response);
+  if (response.status !== 200) return reportRefusal(context, response.body);
   const timeline = response.body as WireTimeline;
-  if (typeof values.svg === 'string') {
-    const svg = renderSvg(timeline);
-    if (values.svg === '-') context.out(svg);
-    else context.save(values.svg, svg);
-    return EXIT.ok;
-  }
+  if (typeof values.svg === 'string') return writeSvg(context, values.svg, renderSvg(timeline));
   context.out(values.json === true ? renderJson(timeline, 2) : renderTimeline(timeline, context.colour));
   return EXIT.ok;
+}
+
+function writeSvg(context: CommandContext, file: string, svg: string): number {
+  if (file === '-') {
+    context.out(svg);
+    return EXIT.ok;
+  }
+  try {
+    context.save(resolve(context.cwd, file), svg);
+    return EXIT.ok;
+  } catch (error) {
+    context.err(`svc-super: cannot write ${printable(file)}: ${printable(String((error as Error).message))}\n`);
+    return EXIT.failed;
+  }
 }
 
 const WIDTH = 40;

@@ -1,6 +1,7 @@
 // `top`: connects the pure parts with the terminal and the supervisor. Sends the requests that polling.ts plans, passes responses
 // and input to the functions that make the next model, and draws its view. Decides nothing else.
 import type { GpusBody, StatusBody } from '../../control/api.ts';
+import type { NoSupervisor } from '../../control/client.ts';
 import type { DetailsBody } from '../../control/details.ts';
 import type { LogLineJson } from '../../control/follow.ts';
 import type { HistoryJson } from '../../control/resource-history.ts';
@@ -85,10 +86,7 @@ class Top {
   run(): Promise<number> {
     this.#terminal.listen({
       input: (text) => this.#guard(() => this.#take(text)),
-      resized: () => {
-        const { columns, rows } = this.#terminal.output;
-        this.#change(withSize(this.#model, { columns, rows }));
-      },
+      resized: () => this.#guard(() => this.#takeSize()),
       ended: (code) => this.#end.resolve(code),
       failed: (error) => this.#end.reject(error),
     });
@@ -109,6 +107,16 @@ class Top {
     } catch (error) {
       this.#end.reject(error);
     }
+  }
+
+  /** The same for `work` that takes time. */
+  #guardLater(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#end.reject(error));
+  }
+
+  #takeSize(): void {
+    const { columns, rows } = this.#terminal.output;
+    this.#change(withSize(this.#model, { columns, rows }));
   }
 
   #change(model: Model): void {
@@ -170,7 +178,7 @@ class Top {
         this.#end.resolve(EXIT.ok);
         break;
       case 'suspend':
-        void this.#suspend();
+        this.#guardLater(this.#suspend());
         break;
       case 'redraw':
         this.#drawing.close();
@@ -183,7 +191,7 @@ class Top {
         );
         break;
       case 'operate':
-        void this.#operate(effect);
+        this.#guardLater(this.#operate(effect));
         break;
       default:
         effect satisfies never;
@@ -198,15 +206,14 @@ class Top {
     await this.#terminal.suspend(RESTORE);
     this.#isSuspended = false;
     if (this.#model.takesMouse) this.#drawing.setMouse(true);
-    const { columns, rows } = this.#terminal.output;
-    this.#change(withSize(this.#model, { columns, rows }));
+    this.#takeSize();
   }
 
   async #operate({ operation, service }: TopEffect & { type: 'operate' }): Promise<void> {
     const path = `/v1/services/${encodeURIComponent(service)}/${operation}`;
     const result = await callSupervisor(this.#context, { method: 'POST', path });
     this.#schedule = pollSoon(this.#schedule, 'status');
-    if (!result.ok) this.#change(withMessage(this.#model, result.looked[0] ?? 'no supervisor responds', 'bad'));
+    if (!result.ok) this.#change(withMessage(this.#model, describeAbsence(result), 'bad'));
     else if (result.status === 202)
       this.#change(withMessage(this.#model, `requested ${operation}: ${service}`, 'good'));
     else this.#change(withMessage(this.#model, errorOf(result.body), 'bad'));
@@ -275,6 +282,11 @@ class Top {
     if (!result.ok) return () => withAway(this.#model, this.#context.wall());
     return () => withLogs(this.#model, service, result.status === 200 && result.whole ? lines : []);
   }
+}
+
+/** Why no supervisor has received a request, in a line. */
+function describeAbsence({ refused, looked: [first] }: NoSupervisor): string {
+  return refused ?? (first === undefined ? 'no supervisor responds' : `no supervisor responds: ${first}`);
 }
 
 function errorOf(body: unknown): string {

@@ -29,9 +29,16 @@ const MOST_LOGS = 8;
 const MESSAGE_TIME = 6_000;
 
 /** How often each resource is requested while the screen shows it, milliseconds. */
-const EVERY = { status: 1_000, logs: 1_000, graph: 15_000, timeline: 2_000, details: 2_000, gpus: 5_000 } as const;
-/** The interval of a resource that is requested once: thirty years. */
-const ONCE = 1e12;
+const EVERY = {
+  status: 1_000,
+  logs: 1_000,
+  graph: 15_000,
+  timeline: 2_000,
+  details: 2_000,
+  gpus: 5_000,
+  /** Until a response has it. */
+  history: 15_000,
+} as const;
 
 /** The resources that the screen needs. */
 export function intervalsOf(model: Model): Intervals {
@@ -47,7 +54,7 @@ export function intervalsOf(model: Model): Intervals {
     ...(pane === 'start-up' && { timeline: EVERY.timeline }),
     ...(pane === 'details' && hasService && { details: EVERY.details }),
     ...(pane === 'details' && usesGpus && { gpus: EVERY.gpus }),
-    ...(!model.hasHistory && { history: ONCE }),
+    ...(!model.hasHistory && { history: EVERY.history }),
   };
 }
 

@@ -21,6 +21,7 @@ async function run(
   positionals: readonly string[],
   values: Readonly<Record<string, string | boolean>> = {},
   lists: Readonly<Record<string, readonly string[]>> = {},
+  whyNotSaved: string | null = null,
 ) {
   const printed = { out: '', err: '', saved: new Map<string, string>() };
   const context = {
@@ -39,7 +40,10 @@ async function run(
     err: (text: string) => {
       printed.err += text;
     },
-    save: (path: string, text: string) => void printed.saved.set(path, text),
+    save: (path: string, text: string) => {
+      if (whyNotSaved !== null) throw new Error(whyNotSaved);
+      printed.saved.set(path, text);
+    },
   } as unknown as CommandContext;
   const code = await command.run(context, { values, positionals, lists });
   return { code, ...printed };
@@ -63,6 +67,12 @@ describe('svc-super import', () => {
     expect({ ok, format, err }).toEqual({ ok: true, format: 'procfile', err: '' });
     expect(output).toContain('command: run');
     expect(findings[0]).toMatchObject({ kind: 'lost', file: 'Procfile', line: 2, column: 1, what: 'no entry' });
+  });
+
+  test('a result that cannot be written is a failure, in JSON too', async () => {
+    const { code, out, err } = await run(['procfile', 'Procfile'], { output: 'x', json: true }, {}, 'no space');
+    expect([code, err]).toEqual([1, 'svc-super: cannot write x: no space\n']);
+    expect(JSON.parse(out)).toEqual({ ok: false, message: 'cannot write x: no space', output: null, findings: [] });
   });
 
   test.each([
