@@ -45,8 +45,9 @@ enum event {
   /** u32 run, i32 pid, u64 start, u32 count, count × u32 descriptor: the program is executing. */
   EVENT_SPAWNED = 101,
   /**
-   * u32 run, u32 step, i32 errno, u32 index: the program was never executed, and no process is left. The entry stays
-   * until REQUEST_RELEASE.
+   * u32 run, u32 step, i32 errno, u32 index: the program was never executed, and no process is left. `index` is the
+   * descriptor for STEP_STREAMS, the number of the resource for STEP_LIMIT, otherwise 0. The entry stays until
+   * REQUEST_RELEASE.
    */
   EVENT_FAILED = 102,
   /** u32 run, i32 status of wait4(2). */
@@ -71,7 +72,9 @@ enum event {
   EVENT_KEPT = 108,
   /**
    * u32 run, u32 state (enum run_state), i32 pid, u64 start, u64 mark, u32 step, i32 errno, u32 index, i32 status, u32
-   * order, u32 count, count × u32 descriptor: an entry of the table of runs, after the records.
+   * order, u32 count, count × u32 descriptor: an entry of the table of runs, after the records. `mark` is that of
+   * REQUEST_SPAWN; step, errno and index are as in EVENT_FAILED. `order` numbers the exits and failed starts of all
+   * runs from 1; 0: the run has not ended.
    */
   EVENT_RUN = 109,
   /**
@@ -98,7 +101,7 @@ enum step {
 #define FRAME_BAD (~0u)
 enum {
   FRAME_MOST = 64 << 20,
-  /** The largest size of every event except EVENT_NOTIFIED, bytes. */
+  /** The largest size of an event without the datagram of EVENT_NOTIFIED and the part of EVENT_KEPT, bytes. */
   EVENT_MOST = 4096,
   DATAGRAM_MOST = 8192,
   OUT_MOST = 128 << 10,

@@ -105,7 +105,7 @@ function decode(bytes: Uint8Array): TextRead {
     // The offset of the first invalid byte is determined below.
   }
   const text = new TextDecoder('utf-8').decode(bytes);
-  const offset = Math.max(0, text.indexOf('\ufffd'));
+  const offset = findInvalid(text, bytes);
   return {
     ok: false,
     code: 'not-utf8',
@@ -113,4 +113,17 @@ function decode(bytes: Uint8Array): TextRead {
     suggestion: 'save it as UTF-8',
     lossy: { text, offset },
   };
+}
+
+/** The offset of the first U+FFFD in the text that stands for invalid bytes, and is not in the file itself. */
+function findInvalid(text: string, bytes: Uint8Array): number {
+  const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  let [from, byte] = [0, hasMark ? 3 : 0];
+  for (let at = text.indexOf('\ufffd'); at >= 0; at = text.indexOf('\ufffd', from)) {
+    byte += new TextEncoder().encode(text.slice(from, at)).length;
+    if (bytes[byte] !== 0xef || bytes[byte + 1] !== 0xbf || bytes[byte + 2] !== 0xbd) return at;
+    byte += 3;
+    from = at + 1;
+  }
+  return 0;
 }

@@ -7,7 +7,7 @@ import { flag, size, wordOf } from './shape.ts';
 export const MEMORY = {
   max_memory: field(
     size(),
-    'private memory of all its processes together, above which `on_exceed` applies: `8GiB`; read every five seconds; applies after two consecutive readings above it',
+    'private memory of all its processes together, above which `on_exceed` applies: `8GiB`; read every five seconds, and again a second after a reading above it; two in a row count',
     'not watched',
   ),
   on_exceed: defaulted(

@@ -1,6 +1,7 @@
 // Merges the trees of several files: later files add services and change fields. The rules are those of Compose: a value
 // replaces, maps merge, lists are appended, commands are replaced; `!reset` removes and `!override` replaces. Reports a conflict if
-// two files, neither of which includes the other, give one field two values. Reads no file.
+// two files that one file of the command line leads to, neither of which includes the other, give one field two values. Reads no
+// file.
 import { PROBE_KINDS } from './probe-schema.ts';
 import type { Reading } from './reading.ts';
 import { type ListNode, type MapEntry, type MapNode, type Node, partAt, type Span } from './tree.ts';
@@ -22,7 +23,10 @@ interface Merge {
 /** The keys that lead to a value. `services` and a name become `service`, and so does `defaults`. */
 type KeyPath = readonly string[];
 
-/** Merges the trees of all layers into one. Its spans are those of `reading.source`, which has a part for each layer. */
+/**
+ * Merges the trees of all layers into one; later layers win. A file comes before those that it includes, and a file of the command
+ * line, with all that it includes, before the next one. The spans are those of `reading.source`, which has a part for each layer.
+ */
 export function mergeLayers(layers: readonly Layer[], reading: Reading): Node {
   const merge: Merge = { reading, layers: new Map(layers.map((layer) => [layer.file, layer])) };
   const starts = new Map((reading.source.parts ?? []).map(({ file, start }) => [file, start]));
@@ -225,7 +229,7 @@ function dropAlternatives(
   for (const key of keys) {
     const other = key === entry.key ? undefined : earlier.entries.get(key);
     if (other === undefined || entries.get(key) !== other) continue;
-    reportConflict(other, entry, merge);
+    if (entry.node.tag !== 'override') reportConflict(other, entry, merge);
     entries.delete(key);
   }
 }

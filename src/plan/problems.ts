@@ -4,7 +4,7 @@ import type { Diagnostic, Related } from '../config/diagnostic.ts';
 import { nearest } from '../config/nearest.ts';
 import type { Place } from '../config/range.ts';
 
-/** Steps into services.yaml: `['services', 'web', 'user']`. */
+/** Steps into services.yaml: `['services', 'web', 'user']`. The name of a replica stands for the key of its service. */
 export type Path = readonly (string | number)[];
 
 export interface More {

@@ -49,6 +49,10 @@ describe('the file', () => {
       new Uint8Array([...new TextEncoder().encode('a: b\nc: '), 0xe4, 0x0a]),
       `${PATH}:2:4: error: cannot read ${PATH}: it is not UTF-8`,
     ],
+    'with such a byte after a real U+FFFD': [
+      new Uint8Array([...new TextEncoder().encode('\ufeff# é \ufffd\na: \ufffdb\nc: '), 0xe4, 0x0a]),
+      `${PATH}:3:4: error: cannot read ${PATH}: it is not UTF-8`,
+    ],
     'that is empty': ['', `${PATH}:1:1: error: the file is empty: it needs a service`],
     'of comments only': ['# nothing\n', `${PATH}:1:1: error: the file has only comments: it needs a service`],
     'that is a text': ['hello', `${PATH}:1:1: error: the file must be a map with \`services\`, not "hello"`],

@@ -371,6 +371,8 @@ conf.d/a.yaml:3:5: note: the earlier value
     expect(complaint(MAIN, { 'conf.d/a.yaml': port('port: 1'), 'conf.d/b.yaml': port('ports: [2]') })).toContain(
       'conf.d/b.yaml:1:20: error: `ports` contradicts `port` in conf.d/a.yaml, and neither file includes the other',
     );
+    const meant = { 'conf.d/a.yaml': port('port: 1'), 'conf.d/b.yaml': port('ports: !override [2]') };
+    expect(withFiles(MAIN, meant).services[0]?.ports).toEqual([2]);
     const two = {
       'conf.d/a.yaml': 'services: { x: { command: a } }\n',
       'conf.d/b.yaml': 'services: { x: { command: b } }\n',
