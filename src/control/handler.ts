@@ -19,13 +19,16 @@ import { ResponseOutlet } from './streams.ts';
 /** Limit of a body in bytes; the largest request is a command line for exec. */
 export const MAX_BODY = 64 * 1024;
 
-/**
- * Handles requests. `isLocal`: the listener is the unix socket. A listener with more routes than the API passes its table.
- */
+/** `isLocal`: the listener is the unix socket. A listener with more routes than the API passes its table. */
+interface ListenerKind {
+  readonly isLocal: boolean;
+  readonly routes?: readonly Route[];
+}
+
+/** Handles the requests of a listener. */
 export function makeHandler(
   source: ApiSource,
-  isLocal: boolean,
-  routes: readonly Route[] = ROUTES,
+  { isLocal, routes = ROUTES }: ListenerKind,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     // A client that disconnects is not an error.

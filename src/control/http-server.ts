@@ -10,7 +10,7 @@ import { makeHandler } from './handler.ts';
 export type TakeConnection = (socket: Socket) => void;
 
 export function makeHttpServer(source: ApiSource, limiter: ConnectionLimiter<Socket>): TakeConnection {
-  const respond = makeHandler(source, true);
+  const respond = makeHandler(source, { isLocal: true });
   const server = createServer((request, response) => {
     limiter.serve(request.socket, response);
     respond(request, response);

@@ -1,4 +1,4 @@
-// An incremental parser of HTTP/1.1 responses: status, content type, and body (RFC 9112: by length, in chunks, or until the
+// An incremental parser of HTTP/1.1 and HTTP/1.0 responses: status, content type, and body (RFC 9112: by length, in chunks, or until the
 // end of the connection). Supports the part of HTTP that the supervisor sends. Pure; throws if the input is no response.
 
 /** Receives the response. */
@@ -10,6 +10,8 @@ export interface Receiver {
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 const MOST_HEAD = 64 * 1024;
+/** A proxy may respond with HTTP/1.0. */
+const BEGINS = ['HTTP/1.1 ', 'HTTP/1.0 '] as const;
 
 type Body =
   | { readonly kind: 'length'; left: number }
@@ -49,7 +51,8 @@ export class ResponseParser {
     const end = this.#held.indexOf(HEAD_END);
     if (end < 0) {
       const start = this.#held.subarray(0, 9).toString('latin1');
-      if (this.#held.length > MOST_HEAD || !'HTTP/1.1 '.startsWith(start)) throw new Error('no HTTP');
+      const isHead = BEGINS.some((begin) => begin.startsWith(start));
+      if (this.#held.length > MOST_HEAD || !isHead) throw new Error('no HTTP');
       return false;
     }
     const [first = '', ...lines] = this.#held.subarray(0, end).toString('latin1').split('\r\n');

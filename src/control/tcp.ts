@@ -35,7 +35,7 @@ const IDLE_TIMEOUT = 30_000;
 export function serveTcp(parts: TcpParts): Promise<Listening> {
   const { plan, source } = parts;
   const guard = makeGuard(plan);
-  const respond = makeHandler(source, false, [...ROUTES, ...extraRoutes(parts)]);
+  const respond = makeHandler(source, { isLocal: false, routes: [...ROUTES, ...extraRoutes(parts)] });
   const sockets = new Map<Socket, ConnectionTimeout>();
   // Not `maxConnections`, which rejects the latest connection: idle connections would exclude all other clients.
   const limiter = new ConnectionLimiter<Socket>(MAX_CONNECTIONS, parts.isShort);
@@ -106,7 +106,10 @@ class ConnectionTimeout {
     } else {
       this.end();
     }
-    response.once('close', () => this.#limit(IDLE_TIMEOUT));
+    // It also closes when the socket does.
+    response.once('close', () => {
+      if (!this.#socket.destroyed) this.#limit(IDLE_TIMEOUT);
+    });
   }
 
   end(): void {

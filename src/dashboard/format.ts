@@ -166,7 +166,10 @@ export function exitOf(exit: ServiceStatus['exit']): string {
   return exit.signal ?? `code ${exit.code}`;
 }
 
-/** `db (ready), 1 of a-1 (started), a-2 (started)`: what a service waits for, one part for each target. `needs`: its edges. */
+/**
+ * `db (ready); 1 of a-1 (started), a-2 (started)`: what a service waits for, one part for each target. `needs`: its edges. Without
+ * replicas to choose from, commas separate the parts.
+ */
 export function describeNeeds(needs: readonly DependencyEdge[]): string {
   const targets = Map.groupBy(needs, ({ on, any }) => (any === undefined ? `service ${on}` : `replicas ${any.of}`));
   const parts = [...targets.values()].map((edges) => {

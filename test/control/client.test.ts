@@ -8,6 +8,7 @@ import {
   sendRequest,
   streamRequest,
 } from '../../src/control/client.ts';
+import { ResponseParser } from '../../src/control/response.ts';
 
 /** The fate of one connection. */
 type Step =
@@ -107,6 +108,17 @@ describe('one response', () => {
     const at = new Simulation({ text: whole.slice(0, size), closes: true }, { text: whole });
     expect(await at.sendRequest()).toEqual({ ok: true, status: 200, body: { healthy: true } });
     expect(at.requests).toHaveLength(2);
+  });
+
+  test('may have a head of HTTP/1.0 that arrives in pieces', async () => {
+    const old = whole.replace('HTTP/1.1', 'HTTP/1.0');
+    let body = '';
+    const take = (bytes: Uint8Array) => {
+      body += Buffer.from(bytes).toString();
+    };
+    const parser = new ResponseParser({ begin: () => undefined, take });
+    for (const byte of Buffer.from(old)) parser.push(Buffer.of(byte));
+    expect([parser.status, parser.isDone, JSON.parse(body)]).toEqual([200, true, { healthy: true }]);
   });
 
   test('is awaited for 2 s in all from the first break on', async () => {

@@ -98,7 +98,7 @@ describe('the sentences', () => {
     expect(explain('restart', ['db'], { api: 'pending' })).toEqual([
       'db stops and starts again.',
       'page and proxy restart together with it (`restart: true`).',
-      'api waits for it and will not start until then.',
+      'api waits for it and will not start before the restart is over.',
     ]);
     expect(explain('stop', ['db'])).toEqual([
       'db stops, and stays stopped until it is started.',

@@ -9,9 +9,18 @@ import { freePort } from '../helpers/rig.ts';
 
 const FASTER = 100;
 
+const armed = new Set<object>();
+
 const after = (ms: number, fn: () => void) => {
-  const timer = setTimeout(fn, ms / FASTER);
-  return () => clearTimeout(timer);
+  const timer = setTimeout(() => {
+    armed.delete(timer);
+    fn();
+  }, ms / FASTER);
+  armed.add(timer);
+  return () => {
+    armed.delete(timer);
+    clearTimeout(timer);
+  };
 };
 
 /** A source of one service, which prints endlessly if it is `loud`; `followed` is the number of followers. */
@@ -93,4 +102,15 @@ test('a follower that reads, and one of a silent stream, are not', async () => {
   expect([loud.followed(), silent.followed()]).toEqual([1, 1]);
   for (const socket of sockets) socket.destroy();
   expect(await within(2_000, () => loud.followed() + silent.followed() === 0)).toBe(true);
+}, 30_000);
+
+test('no timer is left for a connection that was closed during a response', async () => {
+  using at = await listening(false);
+  armed.clear();
+  const socket = await follow(at.port);
+  expect(await within(2_000, () => at.followed() === 1)).toBe(true);
+  socket.destroy();
+  expect(await within(2_000, () => at.followed() === 0)).toBe(true);
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  expect(armed.size).toBe(0);
 }, 30_000);
