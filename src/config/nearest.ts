@@ -1,19 +1,21 @@
 // "Did you mean": the candidate that is closest to a mistyped word. Independent of configuration.
 
 /**
- * The candidate closest to `word` by Damerau-Levenshtein distance (two transposed neighbours count one), ignoring case. null:
- * every candidate differs in more than a third of its letters. Among equals the earlier one is returned.
+ * The candidate closest to `word` by Damerau-Levenshtein distance (two transposed neighbours count one), ignoring case, `-` and
+ * `_`. null: every candidate differs in more than a third of its letters. Among equals the earlier one is returned.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | null {
   // No known name is this long, so the table would only cost time and memory.
   if (word.length > 80) return null;
   let best: string | null = null;
   let least = Number.POSITIVE_INFINITY;
+  const given = fold(word);
   for (const candidate of candidates) {
-    const allowed = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
-    if (Math.abs(candidate.length - word.length) > allowed) continue;
-    const distance = editDistance(fold(word), fold(candidate));
-    if (distance <= allowed && distance < least && distance < candidate.length) {
+    const known = fold(candidate);
+    const allowed = Math.max(1, Math.floor(Math.max(given.length, known.length) / 3));
+    if (Math.abs(known.length - given.length) > allowed) continue;
+    const distance = editDistance(given, known);
+    if (distance <= allowed && distance < least && distance < known.length) {
       least = distance;
       best = candidate;
     }
@@ -50,7 +52,7 @@ export function editDistance(a: string, b: string): number {
   return last[b.length] ?? 0;
 }
 
-// `dependsOn`, `depends-on` and `depends_on` count as one word.
+/** The same text for `dependsOn`, `depends-on` and `depends_on`. */
 function fold(word: string): string {
-  return word.toLowerCase().replaceAll('-', '_');
+  return word.toLowerCase().replaceAll(/[-_]/g, '');
 }

@@ -1,5 +1,6 @@
 // The words of other systems (Docker, Compose, systemd, Kubernetes, supervisord, s6, process-compose) for fields and values,
-// and the words to write instead. Used only for suggestions: none of them is accepted.
+// and the words to write instead. Used only for suggestions: none of them is accepted. A value is looked up in small letters
+// with `-` for each `_`; a key as it is written, then by the closest one, so that `livenessProbe` finds `liveness_probe`.
 
 type Words = Readonly<Record<string, string>>;
 
@@ -72,7 +73,7 @@ export const OTHER_STOP_TARGETS: Words = {
   process: 'main',
   pid: 'main',
   all: 'group',
-  mixed: 'group',
+  mixed: 'main',
   'control-group': 'group',
   pgid: 'group',
 };

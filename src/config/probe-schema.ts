@@ -59,14 +59,18 @@ const httpTarget: Shape<HttpTarget> = byKind('a URL, a path, or a map', {
     object(HTTP, { owner: 'an `http` probe', elsewhere: { timeout: 'write `timeout` beside `http`, not in it' } }),
     (given, node, _name, reading): HttpTarget => {
       const extra = given.url === undefined ? [] : URL_PARTS.filter((key) => given[key] !== undefined);
+      // Only a path has no port.
+      const isPath = given.url?.port === null;
       for (const key of extra) {
         const at = node.kind === 'map' ? node.entries.get(key)?.keySpan : undefined;
-        reading.report(at ?? node, 'contradiction', `\`url\` already says the ${key}`, {
-          suggestion: `remove \`${key}\`, or write \`url\` as its parts`,
-        });
+        const [message, suggestion] =
+          isPath && key !== 'path'
+            ? [`\`url\` cannot be a path where there is a ${key}`, 'write `path` in place of `url`']
+            : [`\`url\` already says the ${key}`, `remove \`${key}\`, or write \`url\` as its parts`];
+        reading.report(at ?? node, 'contradiction', message, { suggestion });
       }
       const { url, ...rest } = complete(HTTP, given);
-      return { ...rest, ...(url ?? {}) };
+      return { ...rest, ...url, port: url?.port ?? rest.port };
     },
   ),
 });

@@ -180,7 +180,11 @@ export function explainConsequences(
     ...about(restart, (s) => `restart${s} together with ${it} (\`restart: true\`).`),
     ...about(start, (s) => `start${s} too, because ${start.length === 1 ? 'it is' : 'they are'} needed.`),
     ...about(runOn, (s) => `need${s} ${it} and keep${s} running: ${risk}.`),
-    ...about(wait, (s) => `wait${s} for ${it} and will not start ${operation === 'restart' ? 'before the restart is over' : 'until then'}.`),
+    ...about(
+      wait,
+      (s) =>
+        `wait${s} for ${it} and will not start ${operation === 'restart' ? 'before the restart is over' : 'until then'}.`,
+    ),
     ...(isAlone && operation !== 'start' ? [`No running service needs ${it}.`] : []),
     ...(operation === 'stop' ? ['The container keeps running.'] : []),
   ];

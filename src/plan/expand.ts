@@ -338,7 +338,7 @@ function select(plan: Plan, names: readonly string[], problems: Problems): Plan 
   for (const { name } of selected.error) {
     const suggestion = problems.suggest(name, () => namesOf(plan.services));
     const message = isGlob(name) ? `no service matches \`${name}\`` : `there is no service \`${name}\``;
-    problems.error(['services'], 'unknown-service', message, { suggestion, key: true });
+    problems.error(['services'], 'unknown-name', message, { suggestion, key: true });
   }
   return plan;
 }

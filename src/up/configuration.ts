@@ -27,7 +27,7 @@ export function renderDoubt({ file, range, message, suggestion }: Diagnostic): s
 }
 
 /** Errors of the command line: an unknown service or profile. */
-const OF_COMMAND_LINE = ['unknown-service', 'unknown-profile'];
+const OF_COMMAND_LINE = ['unknown-name', 'unknown-profile'];
 
 /** An error of the command line is not one of the file, so no line of the file is shown. */
 function renderRefusal(failure: Failure, { path, names = [] }: LoadInput): string {
@@ -39,8 +39,11 @@ function renderRefusal(failure: Failure, { path, names = [] }: LoadInput): strin
     ({ message, suggestion }) =>
       `svc-super: ${printable(`${message} in ${path}${suggestion === undefined ? '' : `; ${suggestion}`}`)}\n`,
   );
-  if (!errors.some(({ code }) => code === 'unknown-service')) return lines.join('');
-  const close = didYouMean(names[0] ?? '', Object.keys(COMMANDS));
+  // `svc-super WORD` starts the service WORD, unless WORD is a command.
+  const [first = ''] = names;
+  if (!errors.some(({ code, message }) => code === 'unknown-name' && message.includes(`\`${first}\``)))
+    return lines.join('');
+  const close = didYouMean(first, Object.keys(COMMANDS));
   const other = `\`svc-super help\` lists the commands${close === undefined ? '' : `; ${close}`}`;
-  return `${lines.join('')}svc-super: nor is it a command; ${other}\n`;
+  return `${lines.join('')}svc-super: \`${printable(first)}\` is not a command either; ${other}\n`;
 }

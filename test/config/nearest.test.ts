@@ -10,6 +10,8 @@ describe('did you mean', () => {
     dependson: 'depends_on',
     dependsOn: 'depends_on',
     'depends-on': 'depends_on',
+    DEpend_SoN: 'depends_on',
+    dependOn: 'depends_on',
     PORT: 'port',
     pot: 'port',
     envfile: 'env_file',
@@ -21,6 +23,10 @@ describe('did you mean', () => {
   for (const [word, expected] of Object.entries(cases)) {
     test(`${JSON.stringify(word)} means ${expected}`, () => expect(nearest(word, fields)).toBe(expected));
   }
+
+  test('takes capitals, `-` and `_` between words for the same', () => {
+    expect(['aBCd', 'a-b-c-d', 'abc_D'].map((word) => nearest(word, ['a_b_c_d']))).toEqual(Array(3).fill('a_b_c_d'));
+  });
 
   test('counts transposed neighbours as one mistake', () => {
     expect(editDistance('ab', 'ba')).toBe(1);

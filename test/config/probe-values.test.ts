@@ -152,6 +152,7 @@ describe('a probe', () => {
     'ready: { http: "http://u:p@127.0.0.1/" }': '`http` cannot hold a user name or password',
     'ready: { http: "http://127.0.0.1:0/" }': '`http` has port 0',
     'ready: { http: { url: "http://127.0.0.1/", port: 5 } }': '`url` already says the port',
+    'ready: { http: { url: /health, port: 5 } }': '`url` cannot be a path where there is a port',
     'ready: { http: { port: 1, path: health } }': '`path` must be a path beginning with `/`, not "health"',
     'ready: { http: { port: 1, method: get } }': '`method` must be a method in capitals, not "get"',
     'ready: { http: { port: 1, status: 99 } }': '`status` must be a status',

@@ -40,7 +40,7 @@ export function layoutOf(model: Model): Layout {
     tableHead: 1,
     services: { at: 2, rows: count },
     paneTitle: 2 + count,
-    pane: { at: 3 + count, rows: room - count },
+    pane: { at: 3 + count, rows: Math.max(0, room - count) },
     footer,
   };
 }

@@ -146,7 +146,7 @@ export function shortSize(bytes: number): string {
   return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)}${units[unit]}`;
 }
 
-/** `7%`, `1.5%`, `240%` of one processor. */
+/** `0%`, `1.5%`, `240%` of one processor. */
 export function percent(share: number): string {
   const value = share * 100;
   return `${value > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)}%`;

@@ -50,21 +50,24 @@ type Need = GraphNode['needs'][number] & { readonly name: string };
 function tree(model: Model, root: string, next: (name: string) => readonly Need[], none: string): readonly Row[] {
   const { look, status } = model;
   const states = new Map((status?.services ?? []).map((service) => [service.name, service]));
-  const seen = new Set([root]);
+  /** The services whose own edges are shown. */
+  const unfolded = new Set([root]);
   const rows: Row[] = [];
   const walk = (name: string, indent: string, depth: number) => {
     const needs = next(name);
     for (const [index, need] of needs.entries()) {
       const isLast = index === needs.length - 1;
-      const isRepeated = seen.has(need.name);
-      seen.add(need.name);
+      const isRepeated = unfolded.has(need.name);
+      const isHidden = !isRepeated && depth === DEEPEST;
       const hasMore = next(need.name).length > 0;
       const row = needRow(model, need, `${indent}${look.branch[isLast ? 1 : 0]}`, states.get(need.name));
-      rows.push(isRepeated && hasMore ? row.add('  (above)', 'quiet') : row);
-      if (!isRepeated && depth < DEEPEST) walk(need.name, `${indent}${isLast ? '   ' : look.branch[2]}`, depth + 1);
+      rows.push(hasMore && (isRepeated || isHidden) ? row.add(isHidden ? '  ...' : '  (above)', 'quiet') : row);
+      if (isRepeated || isHidden) continue;
+      unfolded.add(need.name);
+      walk(need.name, `${indent}${isLast ? '   ' : look.branch[2]}`, depth + 1);
     }
   };
-  walk(root, ' ', 0);
+  walk(root, ' ', 1);
   return rows.length > 0 ? rows : [blankRow(model).add(` ${none}`, 'quiet')];
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import stringWidth from 'string-width';
 import { PANES } from '../../../src/cli/top/model.ts';
-import { withAway, withLogs, withStatus, withTimeline } from '../../../src/cli/top/update.ts';
+import { withAway, withGraph, withLogs, withStatus, withTimeline } from '../../../src/cli/top/update.ts';
 import { viewOf } from '../../../src/cli/top/view.ts';
 import { failedService, NOON, plainRows, screenOf, statusOf, topModel, topService } from '../../helpers/top.ts';
 
@@ -167,4 +167,26 @@ test('sixty services scroll so that the selected one is on the screen', () => {
   const model = topModel(services);
   const far = viewOf({ ...model, selected: 's59' });
   expect(plainRows(far).some((row) => row.startsWith('▸ ● s59'))).toBe(true);
+});
+
+test('dependencies that are too deep to show are shown where the service occurs at a higher level', () => {
+  const names = Array.from({ length: 14 }, (_, index) => `s${index}`);
+  const edge = (on: string) => ({ on, condition: 'ready', origin: 'declared' as const });
+  // s0 needs s1, which needs s2, and so on; s0 needs s12 too, which is the last level of the chain.
+  const graph = names.map((name, index) => ({
+    name,
+    needs: [...names.slice(index + 1, index + 2), ...(index === 0 ? ['s12'] : [])].map(edge),
+  }));
+  const model = {
+    ...topModel(
+      names.map((name) => topService(name)),
+      { rows: 60 },
+    ),
+    selected: 's0',
+  };
+  const screen = screenOf({ ...withGraph(model, graph), pane: 'dependencies', isZoomed: true });
+  const shown = [...screen.matchAll(/(s\d+) +ready.*?(\.\.\.|\(above\)|)$/gm)].map(
+    ([, name, more]) => `${name}${more}`,
+  );
+  expect(shown.slice(0, shown.indexOf('s13') + 1)).toEqual([...names.slice(1, 12), 's12...', 's12', 's13']);
 });
