@@ -82,7 +82,7 @@ const DETAILS: Route = {
   path: '/v1/services/{name}/details',
   summary:
     'The configuration and the past of one service: command, environment, ports, dependencies, probes with their last results, ' +
-    'the latest 20 runs with exit codes and durations. The values of secrets are null; without a token on TCP, those of all variables',
+    'the latest 20 runs with exit codes and durations. The values of secrets are null; over TCP without `control.http.token`, those of all variables are null too',
   params: { name: SERVICE_NAME },
   responses: { 200: 'the details', 404: 'there is no such service' },
   respond: (source, { params, isLocal }) => {

@@ -27,7 +27,7 @@
 //   stopping --> pending: no process is left, and it was to restart
 //   backoff --> starting: the pause is over
 //   pending, backoff, scheduled --> stopped, idle: the operator stops it, or everything stops
-//   scheduled --> pending: its time has come, or the operator starts it
+//   scheduled --> pending: its time has come, the operator starts it, or a reload takes its schedule away
 //   skipped, idle, completed, failed --> scheduled: a reload enables it, or gives it a schedule, or lets it start by itself
 //   backoff, stopped, completed, failed, skipped --> pending: the operator starts it, or a reload changes it
 //   stopped, completed, failed, skipped --> idle: a reload changes it, and it is started by hand

@@ -12,12 +12,12 @@ export type Cause =
   /** The program exited before its `ready` probe held: never a success, whatever the code. */
   | { readonly kind: 'exited-early' }
   | { readonly kind: 'not-started'; readonly failure: StartFailure; readonly code: number }
-  /** `wasCut`: the supervisor was restarted meanwhile, and may have missed the output that was waited for. */
+  /** `hasMissedOutput`: the supervisor was restarted meanwhile, and perhaps missed the output that was waited for. */
   | {
       readonly kind: 'start-timeout';
       readonly after: Millis;
       readonly detail: ProbeDetail | null;
-      readonly wasCut?: true;
+      readonly hasMissedOutput?: true;
     }
   | { readonly kind: 'start-stall'; readonly after: Millis; readonly detail: ProbeDetail | null }
   | { readonly kind: 'not-alive'; readonly detail: ProbeDetail | null }

@@ -35,7 +35,8 @@ import {
 } from './state.ts';
 import { holdBack, hookFailed, hookLate, killFirstHook, stopRun } from './stopping.ts';
 
-const REPORTS: readonly Millis[] = [10_000, 30_000];
+const FIRST_REPORT: Millis = 10_000;
+const REPORTS: readonly Millis[] = [FIRST_REPORT, 30_000];
 const REPORT_EVERY: Millis = 60_000;
 
 type EventOf<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
@@ -53,7 +54,7 @@ export function startRun(plan: ServicePlan, service: Service, context: StepConte
     since: now,
     prelude: null,
     progressAt: now,
-    reportAt: now + (REPORTS[0] ?? REPORT_EVERY),
+    reportAt: now + FIRST_REPORT,
     probing: NO_PROBING,
   };
   if (plan.gpus?.missing !== undefined) {
@@ -77,7 +78,8 @@ function startProgram(plan: ServicePlan, service: Service, state: StartingState,
 
 /** Spawns the program. `start_timeout` counts from here. */
 function spawnProgram(service: Service, state: StartingState, now: Millis): ServiceStep {
-  const next: StartingState = { ...state, prelude: null, since: now, progressAt: now, probing: NO_PROBING };
+  const reportAt = now + FIRST_REPORT;
+  const next: StartingState = { ...state, prelude: null, since: now, progressAt: now, reportAt, probing: NO_PROBING };
   return { service: { ...service, state: next }, effects: [{ type: 'spawn' }], notices: [] };
 }
 
@@ -148,6 +150,7 @@ export function endFirstHook(
   if (event.ok) return spawnProgram(service, state, context.now);
   const failure: StartFailure = { kind: 'hook-failed', detail: event.detail };
   const cause: Cause = { kind: 'not-started', failure, code: event.code };
+  // A stop that all processes are sent at once may end the hook before PID 1 reports its signal: no failure of the hook.
   if (!context.ending && isLikeAStop({ kind: 'code', code: event.code }))
     return holdBack(service, state, cause, context);
   return endUnspawned(plan, service, state.since, cause, context);
@@ -224,8 +227,13 @@ export function passStarting(
   if (state.prelude !== null) return passPrelude(service, state, context);
   const limit = now + (plan.stop.timeout ?? stopTimeout);
   if (plan.ready.length > 0 && now >= state.since + plan.startTimeout) {
-    const { wasCut } = state;
-    const cause: Cause = { kind: 'start-timeout', after: plan.startTimeout, detail, ...(wasCut && { wasCut }) };
+    const { hasMissedOutput } = state;
+    const cause: Cause = {
+      kind: 'start-timeout',
+      after: plan.startTimeout,
+      detail,
+      ...(hasMissedOutput && { hasMissedOutput }),
+    };
     return stopRun(plan, service, cause, limit, context);
   }
   if (plan.startStall !== null && now >= state.progressAt + plan.startStall) {

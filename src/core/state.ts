@@ -36,8 +36,8 @@ export interface StartingState {
   readonly progressAt: Millis;
   /** When the next `still-starting` is due. */
   readonly reportAt: Millis;
-  /** Set if the supervisor was restarted while a probe waited for output: the output may have been lost. */
-  readonly wasCut?: true;
+  /** Set if the supervisor was restarted while a probe waited for output, some of which may have been lost. */
+  readonly hasMissedOutput?: true;
   readonly probing: Probing;
 }
 

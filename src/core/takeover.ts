@@ -17,7 +17,7 @@ export function takeOver(world: World, by: Millis): { readonly world: World; rea
       effects.push({ type: 'service', service: name, run: service.run, effect });
     if (service.schedule?.isReading === true)
       effects.push({ type: 'read-clock', service: name, reading: service.schedule.readings });
-    return plan === undefined ? service : markCut(plan, service);
+    return plan === undefined ? service : markMissedOutput(plan, service);
   });
   const isEnding = shifted.phase.id !== 'running';
   const survey = surveyServices(shifted.index, services, isEnding);
@@ -51,12 +51,12 @@ function repeatFlight({ flight }: { readonly flight: ProbeFlight | null }): read
 type ProbeFlight = Pick<ServiceEffect & { readonly type: 'probe' }, 'kind' | 'index' | 'attempt'>;
 
 /** Marks a start whose probe waits for output: the output may have been lost. */
-function markCut(plan: ServicePlan, service: Service): Service {
+function markMissedOutput(plan: ServicePlan, service: Service): Service {
   const { state } = service;
   if (state.id !== 'starting' || state.pid === null) return service;
   const waits = plan.ready.some(
     (probe, index) =>
       (probe.kind === 'log' || (probe.kind === 'notify' && probe.fd !== null)) && !state.probing.latched[index],
   );
-  return waits ? { ...service, state: { ...state, wasCut: true } } : service;
+  return waits ? { ...service, state: { ...state, hasMissedOutput: true } } : service;
 }

@@ -42,6 +42,7 @@ function* assessExit(view: StepView, name: string, service: Service): Changes {
   const plan = view.services.planOf(name);
   const { ended, decision, limit } = evaluateEnd(plan, service, over, view.context(name));
   if (decision.restart) {
+    // For the services that restart with it. Its own next run begins after `backoff`, when no process is left.
     yield { type: 'restart', name };
     return;
   }

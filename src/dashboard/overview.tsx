@@ -136,7 +136,7 @@ function Services({ services, groups }: ServicesProps) {
       <table id="services" role="table" aria-labelledby="h-services" {...handlers}>
         <Head />
         {sections.map(({ group, isUrgent, names }) => (
-          <tbody key={`${isUrgent} ${group}`} role="rowgroup">
+          <tbody key={`${isUrgent} ${group ?? ''}`} role="rowgroup">
             {isGrouped && <SectionHead group={group} isUrgent={isUrgent} services={services} />}
             {names.map((name) => {
               const service = byName.get(name);
@@ -178,12 +178,21 @@ interface SectionHeadProps extends Pick<Section, 'group' | 'isUrgent'> {
   readonly services: readonly ServiceStatus[];
 }
 
+/** States in which a service can be stopped; one that is `stopping` is being stopped already. A task is `running`, not `ready`. */
+const STOPPABLE: ReadonlySet<string> = new Set([
+  'starting',
+  'running',
+  'ready',
+  'unready',
+  'backoff',
+  'pending',
+  'scheduled',
+]);
+
 function SectionHead({ group, isUrgent, services }: SectionHeadProps) {
   const members = services.filter((service) => service.group === group);
   const ready = members.filter((service) => service.ready || service.state === 'skipped').length;
-  const isActive = members.some(({ state }) =>
-    ['starting', 'running', 'ready', 'unready', 'backoff', 'pending', 'scheduled'].includes(state),
-  );
+  const isActive = members.some(({ state }) => STOPPABLE.has(state));
   return (
     <tr class={`group ${isUrgent ? 'urgent' : ''}`} role="row">
       <th colSpan={4} scope="rowgroup" role="rowheader">

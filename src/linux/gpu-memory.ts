@@ -75,6 +75,8 @@ async function queryAmd(
   root: string,
   abort: AbortSignal,
 ): Promise<GpuReading> {
+  if (devices.some(({ index }) => index === null))
+    return { kind: 'unreadable', why: 'the kernel does not report the UUIDs of its GPUs' };
   const found = findAmdGpus(root).devices;
   const files = devices.flatMap(({ index }) => (index === null ? [] : (found[index]?.memory ?? [])));
   if (files.length !== devices.length * 2) return { kind: 'lost', why: 'a GPU has disappeared from /sys/class/kfd' };
@@ -85,7 +87,7 @@ async function queryAmd(
   if (result.code !== 0) return { kind: isMissing ? 'unreadable' : 'lost', why: lastLineOf(result.stderr) };
   const numbers = result.stdout.trim().split(/\s+/).map(Number);
   const memory = devices.map((_, at) => ({ used: numbers[at * 2] ?? Number.NaN, total: numbers[at * 2 + 1] ?? 0 }));
-  if (memory.some(({ used, total }) => !Number.isFinite(used) || total === 0)) {
+  if (memory.some(({ used, total }) => !Number.isFinite(used) || !(total > 0))) {
     return { kind: 'unreadable', why: 'the kernel does not report its memory' };
   }
   return { kind: 'memory', devices: memory, holders: [] };
@@ -144,8 +146,7 @@ function messageOf(stdout: string, stderr: string): string | null {
 function toReading(rows: readonly SmiRow[], devices: readonly GpuDevice[]): GpuReading {
   const memory: { readonly used: number; readonly total: number }[] = [];
   for (const { id, index } of devices) {
-    const isMeant = ({ uuid }: SmiRow) => uuid.toLowerCase().startsWith(id.toLowerCase());
-    const row = rows.find((one) => (index === null ? isMeant(one) : one.index === index));
+    const row = rows.find((one) => (index === null ? isNamed(one.uuid, id) : one.index === index));
     if (row === undefined) return { kind: 'lost', why: explainAbsence(id, index, rows) };
     const { used, total } = row;
     if (used === null || total === null) {
@@ -154,6 +155,11 @@ function toReading(rows: readonly SmiRow[], devices: readonly GpuDevice[]): GpuR
     memory.push({ used, total });
   }
   return { kind: 'memory', devices: memory, holders: [] };
+}
+
+/** Whether `id` is the UUID or its beginning, as in CUDA_VISIBLE_DEVICES. */
+function isNamed(uuid: string | null, id: string): boolean {
+  return uuid?.toLowerCase().startsWith(id.toLowerCase()) === true;
 }
 
 function explainAbsence(id: string, index: number | null, rows: readonly SmiRow[]): string {
@@ -173,7 +179,9 @@ function findHolders({ vendor, devices }: GpuPlan, root: string, owners: Readonl
   const found = vendor === 'amd' ? findAmdGpus(root).devices : findNvidiaGpus(root).devices;
   const files = new Set(
     devices
-      .flatMap(({ id, index }) => found.find((one, at) => (index === null ? one.uuid === id : at === index)) ?? [])
+      .flatMap(
+        ({ id, index }) => found.find((one, at) => (index === null ? isNamed(one.uuid, id) : at === index)) ?? [],
+      )
       .map(({ path }) => `/${path.slice(root.length).replace(/^\/+/, '')}`),
   );
   const proc = join(root, 'proc');

@@ -80,7 +80,7 @@ export class Pump {
   take(chunk: Uint8Array): void {
     const { splitter, unfinished, counts, arrived } = this.#parts;
     arrived(chunk.length);
-    if (this.#isCut) this.#markCut();
+    if (this.#isCut) this.#markMissedOutput();
     splitter.push(chunk);
     unfinished.changed();
     counts.bytes += chunk.length;
@@ -123,7 +123,7 @@ export class Pump {
     if (this.#dropped > 0) await whenRoom(sink, () => sink.write(noticeOf(frame, this.#dropped)));
   }
 
-  #markCut(): void {
+  #markMissedOutput(): void {
     const { frame, fileFrame, counts } = this.#parts;
     this.#isCut = false;
     counts.cuts += 1;

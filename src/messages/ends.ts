@@ -23,7 +23,7 @@ export function renderEnd({ cause, exit, verdict, lasted }: Ended): string {
     case 'not-started':
       return `could not be started: ${renderStartFailure(cause.failure)}`;
     case 'start-timeout':
-      return `was not ready within start_timeout (${renderDuration(cause.after)})${withDetail(cause.detail)}${renderCut(cause)}`;
+      return `was not ready within start_timeout (${renderDuration(cause.after)})${withDetail(cause.detail)}${renderMissedOutput(cause)}`;
     case 'start-stall':
       return `made no progress for start_stall (${renderDuration(cause.after)})${withDetail(cause.detail)}`;
     case 'not-alive':
@@ -44,8 +44,10 @@ function renderMainEnd(exit: Exit | null): string {
   return exit.kind === 'code' ? `exited with code ${exit.code}` : `was killed by ${exit.signal}`;
 }
 
-function renderCut({ detail, wasCut }: Cause & { readonly kind: 'start-timeout' }): string {
-  return detail === null || wasCut !== true ? '' : '; the supervisor was restarted meanwhile, and may have missed it';
+function renderMissedOutput({ detail, hasMissedOutput }: Cause & { readonly kind: 'start-timeout' }): string {
+  return detail === null || hasMissedOutput !== true
+    ? ''
+    : '; the supervisor was restarted meanwhile, and may have missed it';
 }
 
 /** `code 3`, `SIGKILL`: an exit as part of a sentence. */

@@ -81,6 +81,7 @@ function missingPort(service: ServiceConfig, path: Path, problems: Problems): nu
   // An invalid port has been reported already.
   if (!service.broken.has('port') && !service.broken.has('ports')) {
     problems.error(
+      // Problems of a replica are shown at its service in the file.
       ['services', service.name, ...path],
       'missing-port',
       `this probe has no port, and \`${service.key}\` has no \`port\``,
@@ -94,9 +95,9 @@ function missingPort(service: ServiceConfig, path: Path, problems: Problems): nu
 export function describeTarget(probe: Probe): string {
   switch (probe.kind) {
     case 'http':
-      return `${probe.method} ${probe.scheme}://${probe.socket ?? `${probe.host}:${probe.port}`}${probe.path}`;
+      return `${probe.method} ${probe.scheme}://${probe.socket ?? addressOf(probe)}${probe.path}`;
     case 'tcp':
-      return probe.socket ?? `${probe.host}:${probe.port}`;
+      return probe.socket ?? addressOf(probe);
     case 'exec':
       return probe.argv.join(' ');
     case 'log':
@@ -108,4 +109,8 @@ export function describeTarget(probe: Probe): string {
     default:
       return probe satisfies never;
   }
+}
+
+function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -22,7 +22,8 @@ export function findTakenPorts({ services }: Plan, describePortHolder: HolderFor
 }
 
 /**
- * Ports that prevent a reload: a service that needs one would fail, and might end the container. `ours` are ports of our own
+ * Ports that prevent a reload: a service that needs one would fail, and might end the container. A service with a restart policy is
+ * checked too: the operator reads the answer, and a refused reload changes nothing. `ours` are ports of our own
  * services, which may be in use until those have stopped: they are not checked.
  */
 export function findNewlyTaken(

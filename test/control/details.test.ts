@@ -140,7 +140,9 @@ describe('the details of a service', () => {
     const last = { kind: 'live', index: 0, at: 2_000, result: 'failed', detail: 'status 503', took: 12 } as const;
     const found = describeService({
       service: seen('db'),
-      plan: plan([service('db', { ready: [{ ...probe, kind: 'log', pattern: 'up$' }], live: [own] })]),
+      plan: plan([
+        service('db', { ready: [{ ...probe, kind: 'log', pattern: 'up$' }], live: [own, { ...own, host: '::1' }] }),
+      ]),
       attempts: [last],
       environment: null,
       runs: [],
@@ -154,6 +156,7 @@ describe('the details of a service', () => {
         target: 'GET http://127.0.0.1:80/up',
         last: { time: '1970-01-01T00:00:02.000Z', result: 'failed', text: 'status 503', seconds: 0.012 },
       },
+      { use: 'live', target: 'GET http://[::1]:80/up', last: null },
     ]);
   });
 });

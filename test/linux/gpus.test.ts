@@ -400,6 +400,9 @@ describe('a reading', () => {
       },
     });
     const reading = await read(plan([device(0)]), { holders: true }, never);
+    // The beginning of a UUID, in any case.
+    const named = await read(plan([device(null, 'GPU-BB')]), { holders: true }, never);
+    expect(named).toEqual(reading);
     expect(reading.kind === 'memory' && reading.holders).toEqual([
       { pid: 42, name: 'VLLM::EngineCor', service: 'vllm' },
       { pid: 46, name: '?', service: null },
@@ -427,6 +430,8 @@ describe('a reading', () => {
       devices: [{ used: 3 * GIB, total: 192 * GIB }],
       holders: [{ pid: 42, name: 'python', service: 'vllm' }],
     });
+    const byUuid = plan([{ id: 'GPU-12', index: null, name: 'GPU' }], { vendor: 'amd' });
+    expect((await read(byUuid, { holders: false }, never)).kind).toBe('unreadable');
     rmSync(join(root, memory, 'mem_info_vram_used'));
     expect((await read(gpus, { holders: false }, never)).kind).toBe('unreadable');
     rmSync(join(root, 'sys'), { recursive: true });

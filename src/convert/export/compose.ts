@@ -165,7 +165,7 @@ function dependencies(
     }
     if (choice !== undefined) reporter.add(path, what, changed('Compose waits for every copy, not for some of them'));
     if (condition === 'exited')
-      reporter.add(path, what, changed(`${on} has to succeed: Compose has no other condition`));
+      reporter.add(path, what, changed(`${on} has to succeed: Compose has no condition for any exit code`));
     if (restarts) reporter.add(path, what, changed('only `docker compose restart` restarts both, not a crash'));
     const canBeHealthy = target.ready.some(({ kind }) => kind !== 'log' && kind !== 'notify');
     const isReady = condition === 'ready' && canBeHealthy;

@@ -119,13 +119,12 @@ function environmentLines(recipe: Recipe | null): readonly string[] {
 
 /** Lines that print into the job's output where the services listen. */
 function addressLines(source: ExportSource): readonly string[] {
-  const variables = new Map(portVariables(source).map(({ key, name }) => [key, name]));
-  return publishedPorts(source).flatMap(({ port, service }) => {
-    const name = variables.get(service.key);
+  const variables = portVariables(source);
+  return publishedPorts(source).map(({ port, service }) => {
     const index = service.config.replica?.index ?? 0;
-    if (name !== undefined && port !== service.config.ports[0]) return [];
+    const name = variables.find(({ key, first }) => key === service.key && first + index === port)?.name;
     const shown = name === undefined ? String(port) : index === 0 ? `$${name}` : `$((${name} + ${index}))`;
-    return [`echo "${service.name}: $(hostname):${shown}"`];
+    return `echo "${service.name}: $(hostname):${shown}"`;
   });
 }
 

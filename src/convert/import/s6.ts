@@ -246,7 +246,7 @@ function importDefinitions(input: ImportInput, tree: S6Tree, names: Names, repor
         startOf(definition.path),
         key,
         'it is in no `user/contents.d`, so s6 does not start it',
-        '`svc-super start` starts it; remove it, or remove `start: manual`',
+        'start it with `svc-super start`, or remove `start: manual`, or the service',
       );
     }
     writeDependencies(definitions, definition, service, made, report);

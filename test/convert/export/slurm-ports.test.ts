@@ -3,6 +3,7 @@
 import { afterAll, expect, test } from 'bun:test';
 import { CHOOSE_PORT, portVariables } from '../../../src/convert/export/slurm-ports.ts';
 import { readSource } from '../../../src/convert/export/source.ts';
+import { exportedText } from './rig.ts';
 
 function variables(service: object): readonly string[] {
   const source = readSource('services.yaml', JSON.stringify({ services: { a: { command: 'run', ...service } } }));
@@ -15,6 +16,12 @@ test('a variable that is the whole port is chosen, and no other', () => {
   expect(variables({ ports: ['${A:-8000}', 9000] })).toEqual(['A 8000 1']);
   expect(variables({ port: '${A:-8000}', replicas: 3 })).toEqual(['A 8000 3']);
   expect(variables({ port: '80${A:-01}' })).toEqual([]);
+});
+
+test('the job prints every port of a service, by its own variable', async () => {
+  const web = { command: 'run', ports: ['${A:-8000}', 9000, '${B:-9500}'] };
+  const { text } = await exportedText(JSON.stringify({ services: { web } }), { format: 'slurm', image: 'x' });
+  expect(text.match(/(?<=^echo "web: \$\(hostname\):)[^"]*/gm)).toEqual(['$A', '9000', '$B']);
 });
 
 const listener = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('') });

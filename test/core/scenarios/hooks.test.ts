@@ -31,6 +31,17 @@ describe('before_start', () => {
     expect(run.state('a')).toBe('ready');
   });
 
+  test('does not count in the times at which a slow start is reported', () => {
+    const slow = service('a', { ...hooks({ beforeStart: hook() }), ready: [probe()] });
+    const run = simulate(plan([slow]), {
+      a: { hooks: { before_start: { takes: seconds(8) } }, probe: () => ({ ok: false }) },
+    });
+    run.until(seconds(20));
+    expect(run.said('still-starting', 'a').map((text) => text.replace(/:.*/, ''))).toEqual([
+      'still starting after 10.0 s',
+    ]);
+  });
+
   test('that fails is a failed start, with its code', () => {
     const run = simulate(plan([service('a', hooks({ beforeStart: hook() }))]), {
       a: { hooks: { before_start: { takes: 10, code: 7 } } },

@@ -40,7 +40,7 @@ function outcomeOf(simulator: Simulator): readonly unknown[] {
 }
 
 /** Of a start that a probe of the output has not seen. */
-const MISSED = ',"wasCut":true';
+const MISSED = ',"hasMissedOutput":true';
 
 const isOfProbe = ({ type }: ServiceEffect) => type === 'probe' || type === 'abandon-probe' || type === 'read-gpus';
 
