@@ -3,7 +3,7 @@
 import { inspectProgram } from '../linux/executable.ts';
 import { executedProgram, whyNoShell } from '../linux/launch.ts';
 import type { Plan, Probe, ServicePlan } from '../plan/plan.ts';
-import { startingServices } from '../plan/starts.ts';
+import { startingServices } from '../plan/starting.ts';
 import type { PreflightFinding } from './finding.ts';
 import { mergeReplicas } from './replicas.ts';
 

@@ -11,7 +11,7 @@ import {
 } from './gpu-inventory.ts';
 import type { GpuDevice, Plan, ServicePlan } from './plan.ts';
 import type { Path, Problems } from './problems.ts';
-import { startingServices } from './starts.ts';
+import { startingServices } from './starting.ts';
 
 /** The request of one service, or of one replica. */
 export interface GpuRequest {

@@ -2,7 +2,7 @@
 // A service that is named on the command line starts whatever these say, unless it is disabled. Starts nothing itself. Pure.
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { matchServices } from './names.ts';
-import type { Edge, ServicePlan, StartMode } from './plan.ts';
+import type { Edge, StartMode } from './plan.ts';
 import type { Problems } from './problems.ts';
 
 /** The part of the command line and the environment that selects services. */
@@ -116,14 +116,4 @@ function reportOff(service: ServiceConfig | undefined, target: ServiceConfig | u
     suggestion: `turn it on with \`--profile ${profiles[0]}\`, or give both the same profiles`,
     key: typeof entry?.step === 'string',
   });
-}
-
-/** The names of the services that start with the supervisor: by themselves, or because one that does needs them. */
-export function startingServices(services: readonly ServicePlan[]): ReadonlySet<string> {
-  const plans = new Map(services.filter(({ enabled }) => enabled).map((service) => [service.name, service]));
-  const names = new Set([...plans.values()].filter(({ start }) => start === 'auto').map(({ name }) => name));
-  if (names.size === plans.size) return names;
-  // The iteration of a Set includes elements that are added meanwhile.
-  for (const name of names) for (const { on } of plans.get(name)?.edges ?? []) if (plans.has(on)) names.add(on);
-  return names;
 }

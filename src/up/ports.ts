@@ -1,7 +1,7 @@
 // Finds ports of services that other processes already listen on, before a start or a reload: a service may fail only after
 // half an hour, when its model is loaded.
 import type { Plan } from '../plan/plan.ts';
-import { startingServices } from '../plan/starts.ts';
+import { startingServices } from '../plan/starting.ts';
 
 interface TakenPort {
   readonly service: string;

@@ -2,7 +2,7 @@
 // a warning. Reports what it finds and returns exit codes; ends nothing.
 import { describePortHolder } from '../linux/listeners.ts';
 import type { Plan } from '../plan/plan.ts';
-import { startingServices } from '../plan/starts.ts';
+import { startingServices } from '../plan/starting.ts';
 import type { Clock } from '../ports.ts';
 import { printable } from '../text.ts';
 import type { Announce } from './announcer.ts';

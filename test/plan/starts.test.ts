@@ -1,7 +1,6 @@
 // Which services start with the supervisor: `start`, `profiles`, the profiles that are on, and services that are named.
 import { describe, expect, test } from 'bun:test';
 import type { PlanContext } from '../../src/plan/expand.ts';
-import { startingServices } from '../../src/plan/starts.ts';
 import { load, messages } from '../config/rig.ts';
 
 const FILE = `
@@ -45,14 +44,6 @@ describe('a service', () => {
     const services = loaded.ok ? loaded.value.plan.services : [];
     expect(services.filter(({ essential }) => essential).map(({ name }) => name)).toEqual(['web', 'shell']);
   });
-});
-
-test('what starts with the supervisor: services that start by themselves, and what they need, also through others', () => {
-  const text = `${FILE}  deep: { command: deep, start: manual }
-  off: { command: off, enabled: false }
-`.replace('command: store', 'command: store, depends_on: [deep, off]');
-  const loaded = load(text);
-  expect(loaded.ok ? [...startingServices(loaded.value.plan.services)] : []).toEqual(['web', 'store', 'deep']);
 });
 
 describe('a mistake', () => {
