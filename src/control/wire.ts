@@ -98,7 +98,7 @@ export function toWireSnapshot({ services, ...rest }: Snapshot, wall: number): W
 }
 
 function toWireService(service: ServiceSnapshot, wall: number): WireService {
-  const { reason, pid, run, restarts, uptime, readyAfter, gpus, exit, memory, schedule, ...rest } = service;
+  const { reason, pid, run, restarts, uptime, readyAfter, gpus, exit, success, memory, schedule, ...rest } = service;
   return {
     ...rest,
     reason: reason === null ? null : renderReason(reason),
@@ -109,6 +109,7 @@ function toWireService(service: ServiceSnapshot, wall: number): WireService {
     ready_after_seconds: toSeconds(readyAfter),
     gpus,
     exit: toWireExit(exit),
+    success,
     memory: memory === null ? null : { max_bytes: memory.max, on_exceed: memory.onExceed, exceeded: memory.exceeded },
     schedule: schedule === null ? null : toWireSchedule(schedule, wall),
   };

@@ -46,6 +46,8 @@ export interface ServiceSnapshot {
   readonly gpus: readonly string[] | null;
   /** How the main process of the latest run ended; null: it runs, or there was none. */
   readonly exit: Exit | null;
+  /** Whether the latest run was a success: its exit code, and no probe or limit ended it; null: it runs, or there was none. */
+  readonly success: boolean | null;
   /** null: its memory is not watched. */
   readonly memory: MemorySnapshot | null;
   /** null: it does not run by a schedule. */
@@ -105,6 +107,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         readyAfter,
         gpus: plan.gpus === null ? null : plan.gpus.devices.map(({ id }) => id),
         exit: exitOf(state),
+        success: 'ended' in state ? (state.ended?.verdict.success ?? null) : null,
         memory: plan.memoryWatch === null ? null : { ...plan.memoryWatch, exceeded: service.exceededCount },
         schedule,
       },

@@ -13,18 +13,18 @@ export type ServiceStatus = StatusBody['services'][number];
 export type Mood = 'good' | 'wait' | 'bad' | 'calm';
 
 type Shown = Pick<ServiceStatus, 'type' | 'state'> &
-  Partial<Pick<ServiceStatus, 'probed' | 'blocked' | 'unkillable' | 'exit' | 'schedule'>>;
+  Partial<Pick<ServiceStatus, 'probed' | 'blocked' | 'unkillable' | 'success' | 'schedule'>>;
 
 /** The word for a state. A service without a readiness probe is `running`, because nothing has found it ready. */
 export function labelOf(service: Shown): string {
-  const { state, probed = true, blocked = false, unkillable = false, schedule = null, exit } = service;
+  const { state, probed = true, blocked = false, unkillable = false, schedule = null, success } = service;
   if (unkillable) return 'cannot be killed';
   if (blocked && state === 'pending') return 'blocked';
   if (state === 'scheduled' && schedule?.last_run?.success === false) return 'failed, scheduled again';
   if (state === 'ready' && !probed) return 'running';
   if (state !== 'backoff') return state;
   // With `restart: always`, a service that has ended with success restarts as intended.
-  return exit?.code === 0 ? 'starting again' : 'restarting';
+  return success === true ? 'starting again' : 'restarting';
 }
 
 const MOODS: Readonly<Record<string, Mood>> = {

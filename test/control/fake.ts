@@ -28,6 +28,7 @@ export function seen(name: string, given: Partial<WireService> = {}): WireServic
     ready_after_seconds: 0.1,
     gpus: null,
     exit: null,
+    success: null,
     memory: null,
     schedule: null,
     ...given,

@@ -14,9 +14,9 @@ test('a service: seconds in whole milliseconds, and an exit as a code or a signa
   );
   simulator.begin().pass(2_500.3);
   const { services } = toWireSnapshot(takeSnapshot(simulator.world, simulator.now), 0);
-  expect(services.map(({ uptime_seconds, exit }) => [uptime_seconds, exit])).toEqual([
-    [2.5, null],
-    [null, { code: null, signal: 'SIGKILL' }],
+  expect(services.map(({ uptime_seconds, exit, success }) => [uptime_seconds, exit, success])).toEqual([
+    [2.5, null, null],
+    [null, { code: null, signal: 'SIGKILL' }, false],
   ]);
   expect(Object.keys(services[0] ?? {})).toEqual([
     ...['name', 'replica', 'type', 'group', 'essential', 'state', 'ready', 'probed', 'wanted', 'blocked', 'unkillable'],
@@ -29,6 +29,7 @@ test('a service: seconds in whole milliseconds, and an exit as a code or a signa
       'ready_after_seconds',
       'gpus',
       'exit',
+      'success',
       'memory',
       'schedule',
     ],

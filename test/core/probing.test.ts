@@ -336,6 +336,15 @@ describe('after ready', () => {
     expect(shown(350)).toBeNull();
   });
 
+  test('a service that is stopped by its live probe has failed, though it exits with 0', () => {
+    const live = [probe({ interval: 100, failures: 1 })];
+    const policy = restart('always', { backoff: { initial: 60_000, max: 60_000, factor: 1 } });
+    const dying = { probe: () => ({ ok: false, detail: 'hung', after: 0 }), stopTakes: 1, stopExit: withCode(0) };
+    const sim = simulate(one([], { live, restart: policy }), { a: dying });
+    const [a] = takeSnapshot(sim.until(500).world, 500).services;
+    expect(a).toMatchObject({ state: 'backoff', exit: withCode(0), success: false });
+  });
+
   /** Probe 0 is attempted at 1000, 2000 and 3000, and holds again at 3000; probe 1 every 300, and holds again at 1500. */
   const two = [probe({ interval: 1_000, failures: 9 }), probe({ interval: 300, failures: 9 })];
   const sick = {

@@ -33,7 +33,7 @@ const STATES = [
 
 test('the counts above the table: each service once, one that restarts after a success among those in progress', () => {
   const all = STATES.map((state) => seen({ state }));
-  const counts = countServices([...all, seen({ state: 'backoff', exit: { code: 0, signal: null } })]);
+  const counts = countServices([...all, seen({ state: 'backoff', success: true })]);
   expect(counts).toEqual({ urgent: 3, up: 1, inProgress: 4, notRunning: 5 });
 });
 
@@ -56,11 +56,11 @@ describe('a service', () => {
       seen({ state: 'failed' }),
       seen({ state: 'stopping', unkillable: true }),
       seen({ state: 'pending', blocked: true }),
-      seen({ state: 'backoff', exit: { code: 1, signal: null } }),
+      seen({ state: 'backoff', success: false }),
       seen({ state: 'unready' }),
     ].map(urgencyOf);
     expect(order).toEqual([0, 1, 2, 4, 5]);
-    const again = seen({ state: 'backoff', exit: { code: 0, signal: null } });
+    const again = seen({ state: 'backoff', success: true });
     expect([urgencyOf(again), moodOf(labelOf(again)), countServices([again]).inProgress]).toEqual([null, 'wait', 1]);
     for (const state of ['ready', 'starting', 'stopped', 'completed', 'pending'] as const)
       expect(urgencyOf(seen({ state }))).toBeNull();

@@ -29,6 +29,7 @@ export function topService(name: string, fields: Partial<TopService> = {}): TopS
     ready_after_seconds: 0.5,
     gpus: null,
     exit: null,
+    success: null,
     usage: { cpu_seconds: 1, memory_bytes: 64 * 1_024 * 1_024, processes: 1 },
     ...fields,
   } as TopService;

@@ -178,8 +178,13 @@ const AGAIN = { rank: 3, mark: 'busy', style: 'busy' } as const;
 const UNKNOWN = { rank: 5, mark: 'busy', style: 'plain' } as const;
 
 /** The mark, the style and the rank of a service. */
-export function appearance({ state, blocked, ready, exit }: Pick<TopService, 'state' | 'blocked' | 'ready' | 'exit'>) {
-  if (state === 'backoff' && exit?.code === 0) return AGAIN;
+export function appearance({
+  state,
+  blocked,
+  ready,
+  success,
+}: Pick<TopService, 'state' | 'blocked' | 'ready' | 'success'>) {
+  if (state === 'backoff' && success === true) return AGAIN;
   return blocked || (state === 'scheduled' && !ready) ? FAULTY : (STATES[state] ?? UNKNOWN);
 }
 

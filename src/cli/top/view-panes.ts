@@ -110,7 +110,7 @@ function startRows(model: Model): readonly Row[] {
     ...bars.map((bar) => {
       const from = Math.min(cells - 1, Math.floor((bar.from / end) * cells));
       const length = Math.max(1, Math.min(cells - from, Math.round(((bar.to - bar.from) / end) * cells)));
-      const unready = appearance({ state: bar.state, blocked: false, ready: false, exit: null }).style;
+      const unready = appearance({ state: bar.state, blocked: false, ready: false, success: null }).style;
       return blankRow(model)
         .onClick({ kind: 'select', name: bar.name })
         .add(bar.critical ? ' * ' : '   ', 'strong')

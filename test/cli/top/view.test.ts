@@ -21,7 +21,7 @@ test('failing services come first, with their reason, even in 80 columns', () =>
 });
 
 test('a service that restarts after a success is not failing', () => {
-  const again = { state: 'backoff', ready: false, pid: null, exit: { code: 0, signal: null } } as const;
+  const again = { state: 'backoff', ready: false, pid: null, success: true } as const;
   const lines = screenOf(topModel([topService('web', again), topService('db')])).split('\n');
   expect(lines[0]).not.toContain('failing');
   expect(lines[2]).toContain('◐ web');
