@@ -84,6 +84,7 @@ test('status --json has the whole state', async () => {
       ready_after_seconds: expect.any(Number),
       gpus: null,
       exit: null,
+      success: null,
       memory: null,
       schedule: null,
       usage: { cpu_seconds: expect.any(Number), memory_bytes: expect.any(Number), processes: 1 },
