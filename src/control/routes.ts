@@ -243,7 +243,7 @@ const EVENTS: Route = {
     return {
       status: 200,
       lines: (outlet) => {
-        const past = count === 0 ? [] : source.events.latest(count).filter(({ seq }) => seq > after);
+        const past = source.events.latest(count).filter(({ seq }) => seq > after);
         outlet.write(past.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
         if (!follow) outlet.end();
         // Consecutive numbers show a slow reader which events it missed.

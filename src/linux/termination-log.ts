@@ -14,7 +14,7 @@ export function writeTerminationLog(text: string): void {
     return;
   }
   try {
-    // A FIFO or a terminal there may be meant for other output.
+    // A FIFO or a terminal there may be meant for other output. openGuarded() does not wait for a reader of a FIFO.
     if (!fstatSync(file).isFile()) return;
     ftruncateSync(file, 0);
     writeFileSync(file, text);
