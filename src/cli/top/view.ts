@@ -53,7 +53,8 @@ export function actionAt({ hits }: Picture, x: number, y: number): Action | null
 
 function tooSmall(model: Model): Picture {
   const { columns, rows } = model.size;
-  const text = `too small: needs ${LEAST.columns} columns and ${LEAST.rows} rows`;
+  const whole = `too small: needs ${LEAST.columns} columns and ${LEAST.rows} rows`;
+  const text = whole.length <= columns ? whole : `needs ${LEAST.columns}×${LEAST.rows}`;
   const shown = Array.from({ length: rows }, (_, y) =>
     blankRow(model)
       .add(y === 0 ? text : '')

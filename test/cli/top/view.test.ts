@@ -159,7 +159,9 @@ test('while no supervisor responds the screen says so, and shows the last state 
 });
 
 test('a small terminal is told so', () => {
-  expect(screenOf(topModel([topService('a')], { columns: 30, rows: 5 }))).toContain('too small: needs 40 columns');
+  const textAt = (columns: number) => screenOf(topModel([topService('a')], { columns, rows: 5 }));
+  expect(textAt(60)).toContain('too small: needs 40 columns and 10 rows');
+  expect(textAt(20)).toContain('needs 40×10');
 });
 
 test('sixty services scroll so that the selected one is on the screen', () => {
