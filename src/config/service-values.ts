@@ -24,7 +24,7 @@ interface Dependency {
   readonly step: PathStep;
 }
 
-/** Words of Compose and process-compose, and other common words, for the conditions; in small letters, with `-` for `_` (`wordOf`). */
+/** Words of Compose and process-compose, and other common words, for the conditions. */
 const OTHER_CONDITIONS: Readonly<Record<string, ConditionWord>> = {
   'service-started': 'started',
   'process-started': 'started',

@@ -95,7 +95,10 @@ export function word<const W extends string>(...words: readonly W[]): Shape<W> {
   return wordOf(words, {});
 }
 
-/** One of a few words; `meant` maps words of other systems to the word to write, or to a longer piece of YAML. */
+/**
+ * One of a few words; `meant` maps words of other systems, in small letters and with `-` for `_`, to the word to write, or to a longer
+ * piece of YAML.
+ */
 export function wordOf<const W extends string>(words: readonly W[], meant: Readonly<Record<string, string>>): Shape<W> {
   const known: ReadonlySet<string> = new Set(words);
   const listed = words.map((one) => `\`${one}\``);
