@@ -10,6 +10,8 @@ import {
   commonStopSignal,
   ENGINE_FIELDS,
   gpuDemand,
+  isPlain,
+  onOneLine,
   publishedPorts,
   reportOutside,
   reportRepeated,
@@ -52,16 +54,9 @@ export const exportDockerfile: Exporter = (source, { image }, reporter) => {
   ];
 };
 
-const PLAIN = /^[\w.@+/-]+$/;
-
-/** A name within a comment: a newline in it would end the comment. */
-function onOneLine(name: string): string {
-  return PLAIN.test(name) ? name : JSON.stringify(name);
-}
-
 /** `COPY` of one file; in the form of a list where a name needs it. */
 function copy(from: string, to: string): string {
-  return PLAIN.test(`${from}${to}`) ? `COPY ${from} ${to}` : `COPY ${JSON.stringify([from, to])}`;
+  return isPlain(`${from}${to}`) ? `COPY ${from} ${to}` : `COPY ${JSON.stringify([from, to])}`;
 }
 
 function reportStop({ config }: ExportSource, reporter: Reporter): void {

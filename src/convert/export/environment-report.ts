@@ -1,11 +1,14 @@
 // What changes in the environment of a service that has a container of its own: variables that svc-super sets, and which source
 // of a variable wins.
 import { changed, look, type Reporter } from './report.ts';
-import { secretsOf } from './shell.ts';
+import { preStopCommands, secretsOf } from './shell.ts';
 import { type ExportService, type ExportSource, withoutCopies } from './source.ts';
 
-/** Variables that svc-super sets for a service, and an engine does not. SVC_REPLICA and PORT are in the output. */
-const OWN = /\b(?:SVC_(?:NAME|RUN|GPU_COUNT|SUPER_SOCKET|EXIT_CODE|EXIT_SIGNAL)|NOTIFY_SOCKET)\b/g;
+/**
+ * Variables that svc-super sets for a service or its commands, and an engine does not. SVC_REPLICA and PORT are in the output; those of
+ * `after_exit` are not, because no engine runs it.
+ */
+const OWN = /\b(?:SVC_(?:NAME|RUN|GPU_COUNT|SUPER_SOCKET)|NOTIFY_SOCKET|MAINPID)\b/g;
 
 /** Reports what the environments of the services lack or take from elsewhere. */
 export function reportEnvironments(source: ExportSource, services: readonly ExportService[], reporter: Reporter): void {
@@ -28,8 +31,11 @@ export function reportSecrets(
   }
 }
 
-function reportOwnVariables({ key, argv, hooks, config }: ExportService, reporter: Reporter): void {
-  const texts = [...argv, ...(hooks.beforeStart?.argv ?? []), ...[...config.env.values()].map(String)];
+function reportOwnVariables(service: ExportService, reporter: Reporter): void {
+  const { key, argv, hooks, ready, live, config } = service;
+  const probes = [...ready, ...live].flatMap((probe) => (probe.kind === 'exec' ? probe.argv : []));
+  const commands = [...argv, ...(hooks.beforeStart?.argv ?? []), ...preStopCommands(service).flat(), ...probes];
+  const texts = [...commands, ...[...config.env.values()].map(String)];
   const names = new Set(texts.flatMap((text) => text.match(OWN) ?? []));
   if (names.size === 0) return;
   const why = `svc-super sets ${[...names].join(', ')}, and the engine does not`;
@@ -39,7 +45,7 @@ function reportOwnVariables({ key, argv, hooks, config }: ExportService, reporte
 
 function reportPrecedence({ config: top }: ExportSource, { key, config }: ExportService, reporter: Reporter): void {
   const own = ['services', key, 'env_file'];
-  const what = `\`env_file\` of ${key}`;
+  const what = config.env_file.length > 0 ? `\`env_file\` of ${key}` : '`env_file`';
   if (config.env_file.length > 0 && top.env.size > 0) {
     const names = [...top.env.keys()].filter((name) => !config.env.has(name));
     const why = `where it has ${names.join(', ')}, the \`env\` at the top wins over it`;

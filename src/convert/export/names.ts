@@ -1,5 +1,8 @@
 // Names as the targets allow them.
 
+/** The most characters of a DNS label. */
+const MOST = 63;
+
 /**
  * A DNS label for each name (RFC 1123: small letters, digits and `-`, at most 63), as Kubernetes and networks of containers
  * require it. Different names get different labels.
@@ -20,14 +23,17 @@ export function toLabel(name: string): string {
   const label = name
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]+/g, '-')
-    .slice(0, 63)
+    .slice(0, MOST)
     .replaceAll(/^-+|-+$/g, '');
   return label === '' ? 'service' : label;
 }
 
-/** The wanted label, or, where it is taken, that label with a number appended. */
+/** The wanted label, or, where it is taken, the beginning of that label with a number appended. */
 export function freeLabel(wanted: string, taken: ReadonlySet<string>): string {
   let label = wanted;
-  for (let count = 2; taken.has(label); count += 1) label = `${wanted.slice(0, 60)}-${count}`;
+  for (let count = 2; taken.has(label); count += 1) {
+    const end = `-${count}`;
+    label = `${wanted.slice(0, MOST - end.length)}${end}`;
+  }
   return label;
 }

@@ -173,12 +173,17 @@ function parseAssuming(
     const refused = draft.diagnostics.map(({ range: { line, column, endLine, endColumn } }) =>
       text.slice(offsetOf(line, column), offsetOf(endLine, endColumn)),
     );
-    const names = [...assumed.keys()].filter((name) => refused.some((part) => part.includes(`\${${name}`)));
+    const names = [...assumed.keys()].filter((name) => refused.some((part) => refersTo(part, name)));
     if (names.length === 0) return draft;
     for (const name of names) assumed.set(name, stand);
     draft = parse();
   }
   return draft;
+}
+
+/** Whether a text has a reference to the variable. */
+function refersTo(text: string, name: string): boolean {
+  return text.includes(`\${${name}}`) || text.includes(`\${${name}:`);
 }
 
 function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>): Result<never, Failure> {

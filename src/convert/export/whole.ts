@@ -1,6 +1,6 @@
 // The settings of an engine for one container with svc-super and all services: ports, GPUs, times and the findings about
 // them. services.yaml goes into the image unchanged, so no setting in it is lost.
-import { isAbsolute, resolve } from '../../paths.ts';
+import { isAbsolute, normalize, resolve } from '../../paths.ts';
 import { CONFIG_FILE, CONFIG_FOLDER } from './format.ts';
 import { longestStart } from './order.ts';
 import { look, type Remark, type Reporter } from './report.ts';
@@ -106,7 +106,7 @@ export function bundledFiles(
   for (const { path, files } of owners) {
     for (const { path: file, required } of files) {
       const target = resolve(CONFIG_FOLDER, file);
-      const isBeside = !isAbsolute(file) && !file.startsWith('..');
+      const isBeside = !isAbsolute(file) && !/^\.\.(?:\/|$)/.test(normalize(file));
       if (required && isBeside) bundled.set(file, target);
       else {
         const why = isBeside ? `${file} is optional and not copied` : `${file} is outside the folder of the build`;
@@ -128,4 +128,12 @@ export function reportImage(format: string, reporter: Reporter): void {
   const why = `${format} runs svc-super in it`;
   const instead = `the image needs svc-super and ${CONFIG_FILE}: \`svc-super export dockerfile\` writes its Dockerfile`;
   reporter.addGeneral('the image', look(why, instead));
+}
+
+/** Whether no reader of an output needs quotes for the name of a file. */
+export const isPlain = (name: string): boolean => /^[\w.@+/-]+$/.test(name);
+
+/** The name of a file within a comment: a newline in it would end the comment. */
+export function onOneLine(name: string): string {
+  return isPlain(name) ? name : JSON.stringify(name);
 }

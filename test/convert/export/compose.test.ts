@@ -41,6 +41,31 @@ describe('services', () => {
     expect(services.a).toMatchObject({ ports: ['1000:1000'] });
   });
 
+  test('a variable that only svc-super sets is reported, wherever a command uses it', async () => {
+    const uses = [
+      { command: 'a $SVC_RUN' },
+      { command: ['a'], ready: { exec: 'test -e /run/$SVC_NAME' } },
+      { command: ['a'], stop: { command: 'kill -USR1 $MAINPID' } },
+      { command: ['a'], hooks: { before_stop: 'kill -USR2 $MAINPID' } },
+    ];
+    for (const a of uses) {
+      const { report } = await compose({ a });
+      expect(report.join('\n')).toMatch(
+        /environment of a: svc-super sets (?:SVC_RUN|SVC_NAME|MAINPID), and the engine/,
+      );
+    }
+  });
+
+  test('a PORT in the environment file of the top is not one of the service', async () => {
+    const { report } = await compose({ a: { command: ['a'], port: 1 } }, { env_file: 'a.env' });
+    expect(report.join('\n')).toContain('`env_file`: a PORT in it does not win over the port');
+  });
+
+  test('a variable keeps its reference although one whose name begins the same is refused', async () => {
+    const { services } = await compose({ a: { command: ['a', '${PORT}'], port: '${PORT_B}' } });
+    expect(services.a?.entrypoint).toEqual(['a', '${PORT:?}']);
+  });
+
   test('one that is called network keeps its name apart from the container of the network', async () => {
     const { services } = await compose({ network: { command: ['n'] }, b: { command: ['b'] } });
     expect(services.b?.network_mode).toMatch(/^service:network/);

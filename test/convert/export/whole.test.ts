@@ -134,12 +134,28 @@ mail: me
     expect(text).toContain('#SBATCH --time=02:00:00\n');
   });
 
+  test('the definition copies environment files, whatever their names are, and names them for the build', async () => {
+    const env_file = ['a b.env', 'conf/../c.env', '..d.env', 'conf/../../e.env', 'f".env'];
+    const { files, report } = await slurm({ services: { a: { ...web, env_file } } });
+    const definition = files[1]?.text ?? '';
+    expect(definition).toContain('in a folder with services.yaml, "a b.env", conf/../c.env, ..d.env and the two files');
+    expect(definition.match(/^ .*env"?$/gm)).toEqual([
+      '    "a b.env" "/etc/svc-super/a b.env"',
+      '    conf/../c.env /etc/svc-super/c.env',
+      '    ..d.env /etc/svc-super/..d.env',
+    ]);
+    expect(report).toContain('conf/../../e.env is outside the folder of the build');
+    expect(report).toContain('a `%files` section cannot hold its name');
+  });
+
   test('writes the header of the definition by the kind of image', async () => {
     const header = async (image: string) => {
       const { files } = await exported(JSON.stringify({ services: { web } }), { format: 'slurm', image });
       return files[1]?.text.split('\n').slice(0, 2);
     };
     expect(await header('ghcr.io/a/b:1')).toEqual(['Bootstrap: docker', 'From: ghcr.io/a/b:1']);
+    expect(await header('docker:24-dind')).toEqual(['Bootstrap: docker', 'From: docker:24-dind']);
+    expect(await header('docker-archive:/a.tar')).toEqual(['Bootstrap: docker-archive', 'From: /a.tar']);
     expect(await header('docker://a/b')).toEqual(['Bootstrap: docker', 'From: a/b']);
     expect(await header('oras://r/a:1')).toEqual(['Bootstrap: oras', 'From: r/a:1']);
     expect(await header('/images/base.sif')).toEqual(['Bootstrap: localimage', 'From: /images/base.sif']);
