@@ -16,16 +16,18 @@ function requestsOf(section: Section): readonly Section[] {
 /** Whether a service of the file asks for GPUs. */
 export function asksForGpus(section: Section): boolean {
   return (
-    requestsOf(section).some((one) => isNvidia(one)) ||
+    requestsOf(section).some((one) => asksForGpu(one)) ||
     textOf(section.take('gpus')) === 'all' ||
     textOf(section.take('runtime')) === 'nvidia'
   );
 }
 
-function isNvidia(request: Section): boolean {
+/** The devices that svc-super assigns too: those of NVIDIA, which a request without a driver means, and those of AMD. */
+function asksForGpu(request: Section): boolean {
   const driver = request.text('driver');
   const capabilities = textsOf(request.take('capabilities'));
-  return driver === 'nvidia' || (driver === undefined && (capabilities.length === 0 || capabilities.includes('gpu')));
+  if (driver === undefined) return capabilities.length === 0 || capabilities.includes('gpu');
+  return driver === 'nvidia' || driver === 'amd';
 }
 
 /** Writes `gpus`. */
@@ -35,21 +37,20 @@ export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']
   const runtime = reader.textAt(section.take('runtime'), 'bare');
   const usesAll = textOf(section.take('gpus')) === 'all';
   let wish: Value | null = usesAll || runtime === 'nvidia' ? 'all' : null;
-  for (const request of requests) {
-    const found = wishOf(reader, request);
-    if (found !== null) wish = found;
-  }
-  if (runtime === 'nvidia') wish = visibleDevices(fields) ?? wish;
+  for (const request of requests) wish = addWish(wish, wishOf(reader, request));
+  if (runtime === 'nvidia') wish = visibleDevices(reader, fields) ?? wish;
   else if (runtime !== null)
     report.lost(
       section.where('runtime'),
       `runtime ${runtime} of ${reader.key}`,
-      'devices of other makers are given to the whole container',
+      'the whole container has one runtime',
       `docker run --runtime ${runtime}`,
     );
   if (wish === null) return;
   fields.gpus = shareIfNeeded(wish, context);
-  context.dockerRun.addOption('--gpus all');
+  if (wish === 0) return;
+  const isAmd = requests.length > 0 && requests.every((request) => request.text('driver') === 'amd');
+  context.dockerRun.addOption(isAmd ? '--device /dev/kfd --device /dev/dri' : '--gpus all');
   if (context.gpuUsers > 1) {
     report.once(
       'gpus',
@@ -61,16 +62,31 @@ export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']
   }
 }
 
-/** The devices that the NVIDIA runtime makes visible, from `NVIDIA_VISIBLE_DEVICES`. */
-function visibleDevices(fields: ServiceDraft['fields']): Value | null {
+/** The devices of two requests together: Docker gives a container those of each. Two counts begin with the same device. */
+function addWish(one: Value | null, other: Value | null): Value | null {
+  if (one === null || other === null) return one ?? other;
+  if (Array.isArray(one) && Array.isArray(other)) return [...new Set([...one, ...other])];
+  return typeof one === 'number' && typeof other === 'number' ? Math.max(one, other) : 'all';
+}
+
+/**
+ * The devices that the NVIDIA runtime makes visible, from `NVIDIA_VISIBLE_DEVICES`; null: the service does not set it, and the image
+ * most often has `all`.
+ */
+function visibleDevices({ section, report, key }: ComposeReader, fields: ServiceDraft['fields']): Value | null {
   const env = (fields.env ?? {}) as Readonly<Record<string, Value>>;
   const value = env.NVIDIA_VISIBLE_DEVICES;
   if (value === undefined) return null;
   const { NVIDIA_VISIBLE_DEVICES: _, ...rest } = env;
   fields.env = Object.keys(rest).length > 0 ? rest : undefined;
   const text = String(value);
-  if (text === 'all' || text === '') return 'all';
-  return /^(?:\d+|GPU-[\w-]+)(?:,(?:\d+|GPU-[\w-]+))*$/.test(text) ? devicesOf(text.split(',')) : 'all';
+  if (text === 'all') return 'all';
+  // The runtime's words for no device.
+  if (text === '' || text === 'none' || text === 'void') return 0;
+  if (/^(?:\d+|(?:GPU|MIG)-[\w-]+)(?:,(?:\d+|(?:GPU|MIG)-[\w-]+))*$/.test(text)) return devicesOf(text.split(','));
+  const what = `NVIDIA_VISIBLE_DEVICES of ${key}: ${text}`;
+  report.look(section.where('environment'), what, 'it gets all devices', 'list them in `gpus`');
+  return 'all';
 }
 
 function devicesOf(ids: readonly string[]): Value {
@@ -79,29 +95,25 @@ function devicesOf(ids: readonly string[]): Value {
 
 function wishOf(reader: ComposeReader, request: Section): Value | null {
   const { report, key } = reader;
-  if (!isNvidia(request)) {
+  if (!asksForGpu(request)) {
     const what = `devices of ${key}: ${briefOf(request.node)}`;
     report.lost(
       request.where(),
       what,
-      'svc-super assigns NVIDIA and AMD devices of the container only',
+      'svc-super assigns devices of NVIDIA and AMD only',
       'give them to the container',
     );
     return null;
   }
   const ids = itemsOf(request.take('device_ids')).flatMap((node) => reader.textAt(node, 'bare') ?? []);
   const count = reader.textAt(request.take('count'), 'bare');
-  if (request.has('capabilities')) {
+  // Compose requires `gpu`; the others limit which libraries of the driver a container sees.
+  if (textsOf(request.take('capabilities')).some((one) => one !== 'gpu')) {
     const what = `capabilities of ${key}: ${briefOf(request.take('capabilities'))}`;
-    report.lost(request.where('capabilities'), what, 'all capabilities of a device can be used');
+    report.lost(request.where('capabilities'), what, 'a service can use all capabilities that the container has');
   }
-  for (const { key: other, node } of request.rest()) {
-    report.lost(
-      request.where(other),
-      `devices.${other} of ${key}: ${briefOf(node)}`,
-      'all capabilities of a device can be used',
-    );
-  }
+  for (const { key: other, node } of request.rest())
+    report.lost(request.where(other), `devices.${other} of ${key}: ${briefOf(node)}`, '`gpus` has no such option');
   if (ids.length > 0) return devicesOf(ids);
   if (count === null || count === 'all' || count === '-1') return 'all';
   return /^\d{1,4}$/.test(count) ? Number(count) : 'all';

@@ -14,6 +14,8 @@ const DEFAULTS = [
   /^stderr_logfile=AUTO$/,
   // Docker takes the driver of the machine.
   /\.devices\.0\.driver$/,
+  // Compose requires `[gpu]`.
+  /\.devices\.0\.capabilities(?:\.0)?$/,
   /\.health_checks\.\d\.(?:type|method)$/,
   // svc-worker depends on it.
   /\/user\/contents\.d\/svc-web$/,
