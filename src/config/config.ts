@@ -169,7 +169,8 @@ function expandReplicas(
     return [merged];
   }
   if (isScaled) scaled.set(merged.key, { replicas: count, file });
-  const first = isScaled ? { ...merged, replicas: count } : merged;
+  const withCount = (one: ServiceConfig): ServiceConfig => (isScaled ? { ...one, replicas: count } : one);
+  const first = withCount(merged);
   const numbered = reading.source.text.includes(REPLICA);
   const reread = (index: number): ServiceConfig => {
     const entry = entryOf(root, 'services', service.name);
@@ -178,7 +179,7 @@ function expandReplicas(
     const own = forReplica(reading.count() > 0 ? silently(reading) : reading, index);
     const shared = entryOf(root, 'defaults')?.node;
     const copied = shared?.kind === 'map' ? readDefaults(shared, own) : null;
-    return mergeService(readService(entry, own), copied, stop_timeout, { root, reading: own });
+    return withCount(mergeService(readService(entry, own), copied, stop_timeout, { root, reading: own }));
   };
   const reportPort = (port: number) => {
     const message = `port ${port} of \`${first.key}\` plus the number of its last replica is ${port + count - 1}: the highest port is 65535`;

@@ -352,6 +352,14 @@ describe('a number of replicas that is set at run time', () => {
     return found;
   };
 
+  test('each replica of a service without `replicas` has its number, whatever the file says of ${SVC_REPLICA}', () => {
+    for (const other of ['', '  b: { command: "run $SVC_REPLICA" }\n', '  b: { command: [run, "${SVC_REPLICA}"] }\n']) {
+      const { services } = plan(`${oneService('command: run')}${other}`, { a: 3 });
+      const numbers = services.flatMap(({ name, env }) => (name.startsWith('a.') ? [env.SVC_REPLICA] : []));
+      expect([other, numbers]).toEqual([other, ['0', '1', '2']]);
+    }
+  });
+
   test('makes the replicas that the file would make with it, and the dependencies on them', () => {
     const five = plan(text(2), { a: 5 });
     expect(five).toEqual({ ...plan(text(5), {}), scale: { a: { replicas: 5, file: 2 } } });
