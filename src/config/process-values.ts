@@ -73,6 +73,14 @@ export function cpus(): Shape<readonly number[]> {
   };
 }
 
+/** Limits of Compose and Kubernetes that are no resource limits of a process. */
+const OTHER_LIMITS: ReadonlyMap<string, string> = new Map([
+  ['memory', 'write `memory_limit: …` in the service'],
+  ['mem', 'write `memory_limit: …` in the service'],
+  ['cpus', 'write `cpus: "0-3"` in the service: the processors that it may run on'],
+  ['pids', 'write `nproc`, the processes and threads of the user'],
+]);
+
 /** A map of limits: each is one value for both, or `{soft, hard}`. */
 export function limits(): Shape<ReadonlyMap<LimitName, Limit>> {
   const wanted = 'a map of limits (`{nofile: 65536, memlock: unlimited}`)';
@@ -88,7 +96,8 @@ export function limits(): Shape<ReadonlyMap<LimitName, Limit>> {
       const values = new Map<LimitName, Limit>();
       for (const { key, keySpan, node: value } of node.entries.values()) {
         if (!isLimitName(key)) {
-          const suggestion = didYouMean(key, Object.keys(LIMITS)) ?? `known: ${Object.keys(LIMITS).join(', ')}`;
+          const known = `known: ${Object.keys(LIMITS).join(', ')}`;
+          const suggestion = OTHER_LIMITS.get(key) ?? didYouMean(key, Object.keys(LIMITS)) ?? known;
           reading.report(keySpan, 'unknown-key', `there is no limit \`${key}\``, { suggestion });
           continue;
         }

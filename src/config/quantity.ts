@@ -69,8 +69,9 @@ export function parseSize(text: string): Parsed {
   // Not `Mbit`, which is no size.
   const prefix = /^([kmgt])(?:i?b?|bytes?)$/i.exec(unit)?.[1]?.toUpperCase();
   if (size === undefined || /\s/.test(text)) {
-    const meant =
-      unit.toUpperCase() === 'B' ? 'B' : prefix === undefined ? null : `${prefix}${/^.i/i.test(unit) ? 'iB' : 'B'}`;
+    // `512m` is 512 MiB for Docker, Compose and the shell's ulimit.
+    const isBinary = /^.i/i.test(unit) || /^[kmgt]$/.test(unit);
+    const meant = unit.toUpperCase() === 'B' ? 'B' : prefix === undefined ? null : `${prefix}${isBinary ? 'iB' : 'B'}`;
     return {
       ok: false,
       suggestion: meant === null ? 'write it like `64KiB` or `20MB`' : `write \`${number}${meant}\``,

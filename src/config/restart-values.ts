@@ -1,8 +1,18 @@
 // The fields of `restart`: whether a run that has ended is followed by another one, and after which delay. Decides nothing: the core does.
 import { defaulted, field, type Given, object } from './field.ts';
 import { OTHER_POLICIES } from './other-systems.ts';
+import { parseDuration } from './quantity.ts';
 import { INVALID, mismatch } from './reading.ts';
 import { byKind, duration, number, type Shape, whole, wordOf } from './shape.ts';
+import type { ListNode, ScalarNode } from './tree.ts';
+
+/** A duration alone may be meant as the same delay each time, or as the first one. */
+function adviseBackoff(given: ScalarNode | ListNode): string | undefined {
+  const delay = given.kind === 'scalar' && parseDuration(given.text).ok ? given.text : undefined;
+  return delay === undefined
+    ? undefined
+    : `write \`{initial: ${delay}}\`, and \`max: ${delay}\` too if it must not grow`;
+}
 
 /** The fields of `backoff`. */
 export const BACKOFF = {
@@ -36,7 +46,11 @@ export const RESTART = {
   policy: defaulted(POLICY, '`never`, `on-failure` or `always`', 'never'),
   max: field(whole('a number', 1, 1_000_000), 'limit of restarts, within `within` or else in a row', 'no limit'),
   within: field(duration(1), 'the time window of `max`', 'since the service was last ready for 60 s'),
-  backoff: field(object(BACKOFF, { owner: '`backoff`' }), 'delays between restarts, with ±10 % of jitter', 'see below'),
+  backoff: field(
+    object(BACKOFF, { owner: '`backoff`', advise: adviseBackoff }),
+    'delays between restarts, with ±10 % of jitter',
+    'see below',
+  ),
 } as const;
 
 /** A word, or `{policy, max, within, backoff}`. */

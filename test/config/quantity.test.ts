@@ -71,10 +71,11 @@ describe('a size', () => {
 
   const wrong: Readonly<Record<string, string>> = {
     '64': 'write `64B`, `64KiB` or `64MiB`',
-    '64k': 'write `64KB`',
+    '64k': 'write `64KiB`',
     '64 KiB': 'write `64KiB`',
     '64kib': 'write `64KiB`',
-    '1g': 'write `1GB`',
+    '1g': 'write `1GiB`',
+    '64G': 'write `64GB`',
     '1Mbit': 'write it like `64KiB` or `20MB`',
     '2 megabytes': 'write it like `64KiB` or `20MB`',
     big: 'write it like `64KiB` or `20MB`',

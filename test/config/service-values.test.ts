@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test';
 import type { ServicePlan } from '../../src/plan/plan.ts';
 import type { ProcessAttributes } from '../../src/plan/process.ts';
 import { INHERITED } from '../helpers/plans.ts';
-import { type Around, messages, oneService, planOf, serviceOf } from './rig.ts';
+import { type Around, load, messages, oneService, planOf, serviceOf } from './rig.ts';
 
 interface Right {
   readonly write: string;
@@ -366,6 +366,18 @@ describe('an impossible value', () => {
       expect(found[0]).toStartWith(message);
     });
   }
+
+  test('what other systems write has the words to write here', () => {
+    const advice = (line: string) => {
+      const loaded = load(oneService('command: run', line));
+      return loaded.ok ? [] : loaded.error.diagnostics.map(({ suggestion }) => suggestion);
+    };
+    expect(advice('limits: { memory: 1g }')).toEqual(['write `memory_limit: …` in the service']);
+    expect(advice('memory_limit: 512m')).toEqual(['write `512MiB`']);
+    expect(advice('restart: { policy: always, backoff: 5s }')).toEqual([
+      'write `{initial: 5s}`, and `max: 5s` too if it must not grow',
+    ]);
+  });
 
   test('a limit of restarts needs no policy if `max_memory` restarts the service', () => {
     expect(messages(oneService('command: run', 'restart: { max: 3 }', 'max_memory: 1GiB'))).toEqual([]);
