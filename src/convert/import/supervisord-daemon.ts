@@ -26,7 +26,7 @@ const LOST: Readonly<Record<string, string>> = {
 export function readEnvironment(daemon: IniSection | undefined): ReadonlyMap<string, string> {
   const text = textOf(daemon?.keys.get('environment'));
   const read = readPairs(text?.marked ?? '');
-  return new Map(read.ok ? [...read.pairs].map(([name, value]) => [name, fromMarks(value).shell]) : []);
+  return read.ok ? read.pairs : new Map();
 }
 
 function textOf(key: IniKey | undefined): Expanded | null {

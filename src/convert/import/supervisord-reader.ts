@@ -21,7 +21,7 @@ export interface ProgramContext {
   readonly names: Names;
   /** The folder of the file: `%(here)s`. */
   readonly here: string;
-  /** `[supervisord] environment`. */
+  /** `[supervisord] environment`, with marks for its references (supervisord-values.ts). */
   readonly environment: ReadonlyMap<string, string>;
   /** Group by program, for `%(group_name)s`. */
   readonly groups: ReadonlyMap<string, string>;
@@ -44,6 +44,7 @@ export class ProgramReader {
   readonly program: string;
   readonly context: ProgramContext;
   readonly variables = new Map<string, Value>();
+  /** Values of `%(ENV_X)s`, with marks. */
   readonly #values = new Map<string, string>();
   readonly #number: number | null;
   readonly #count: number;
@@ -122,17 +123,16 @@ export class ProgramReader {
   #readEnvironment(): void {
     const expanded = this.expand('environment');
     if (expanded === null) return;
-    // Read with marks in place of the references, which supervisord replaces before it splits the list. fromMarks() then gives each
-    // value in the two forms of an `Expanded`: for services.yaml and for a shell.
+    // Read with marks in place of the references, which supervisord replaces before it splits the list. A later `%(ENV_X)s` gets
+    // the value with its marks.
     const read = readPairs(expanded.marked);
     if (!read.ok) {
       this.note('look', 'environment', `supervisord rejects it: ${read.why}`, 'it is left out');
       return;
     }
     for (const [name, value] of read.pairs) {
-      const { text, shell } = fromMarks(value);
-      this.#values.set(`ENV_${name}`, shell);
-      this.variables.set(name, text);
+      this.#values.set(`ENV_${name}`, value);
+      this.variables.set(name, fromMarks(value).text);
     }
     if (hasBareReference(expanded.marked)) {
       const why =
@@ -140,8 +140,8 @@ export class ProgramReader {
       this.note('changed', 'environment', why);
     }
     // A second `=` before the next comma, as in `A=x=y` or `A=x B=y`, ends the value for supervisord.
-    const hasSecondEquals = /=[^"',\s][^,]*=/.test(expanded.shell);
-    if (hasSecondEquals && !/["']/.test(expanded.shell)) {
+    const unquoted = expanded.shell.replaceAll(/"[^"]*"|'[^']*'/g, '');
+    if (/=[^"',\s][^,]*=/.test(unquoted)) {
       const why = `a value without quotes ends at the first character that is no letter, digit or \`/.+-():_\``;
       this.note('look', 'environment', `${why}: it is carried over as supervisord reads it`, 'check the values');
     }

@@ -60,9 +60,9 @@ export type Pairs =
   | { readonly ok: true; readonly pairs: ReadonlyMap<string, string> }
   | { readonly ok: false; readonly why: string };
 
-/** A value of `readPairs` for services.yaml and for a shell. */
-export function fromMarks(value: string): { readonly text: string; readonly shell: string } {
-  let [text, shell] = ['', ''];
+/** A value of `readPairs` for services.yaml, appended to `before`, and for a shell. */
+export function fromMarks(value: string, before = ''): { readonly text: string; readonly shell: string } {
+  let [text, shell] = [before, ''];
   for (const [index, part] of value.split(/\uE000(\w+)\uE001/).entries()) {
     text = index % 2 === 0 ? text + literal(part) : withReference(text, `\${${part}}`);
     shell += index % 2 === 0 ? part : `\${${part}}`;
@@ -88,7 +88,10 @@ export function readPairs(text: string): Pairs {
   return { ok: true, pairs };
 }
 
-/** What `%(name)s` stands for. `fixed`: known now. `reference`: known when svc-super reads the file. */
+/**
+ * What `%(name)s` stands for. `fixed`: known now, but for references between MARK and END. `reference`: known when svc-super reads
+ * the file.
+ */
 export type Expansion =
   | { readonly kind: 'fixed'; readonly value: string | number }
   | { readonly kind: 'reference'; readonly variable: string };
@@ -137,8 +140,9 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
       marked += `${MARK}${expansion.variable}${END}`;
     } else {
       const value = pad(String(expansion.value), flags, Number(width));
-      plain += literal(value);
-      shell += value;
+      const forms = fromMarks(value, plain);
+      plain = forms.text;
+      shell += forms.shell;
       marked += value;
     }
   }

@@ -261,3 +261,21 @@ test('a pattern of [include] may exclude characters', async () => {
   expect(yaml).toContain('  b:\n');
   expect(yaml).not.toContain('  a:\n');
 });
+
+test('a variable that contains another one keeps its reference where it is expanded', async () => {
+  const text =
+    '[supervisord]\nenvironment=TOP="%(ENV_HOME)s/t"\n' +
+    '[program:a]\nenvironment=A="%(ENV_HOME)s/x"\ndirectory=%(ENV_A)s\ncommand=run %(ENV_A)s %(ENV_TOP)s\n';
+  const plan = planOf(await yamlOf('supervisord', text), { environment: { HOME: '/h' } });
+  const [service] = plan.services;
+  expect([service?.cwd, service?.argv]).toEqual(['/h/x', ['run', '/h/x', '/h/t']]);
+});
+
+test('a value without quotes that is cut at a second `=` is reported beside one with quotes', async () => {
+  const report = async (environment: string) => {
+    const result = await importText('supervisord', `[program:a]\ncommand=run\nenvironment=${environment}\n`);
+    return lines(result.ok ? result.findings : []).join('\n');
+  };
+  expect(await report('A="x",B=y=C=z')).toContain('a value without quotes ends at the first character');
+  expect(await report('A="x=y",B=\'y=z\'')).not.toContain('a value without quotes');
+});
