@@ -135,7 +135,7 @@ export class ComposeReader {
     return true;
   }
 
-  explainVariables({ variables, required, loosened }: ComposeText): void {
+  explainVariables({ variables, bareNames, loosened }: ComposeText): void {
     const [first] = variables;
     if (first === undefined) return;
     const why =
@@ -147,7 +147,7 @@ export class ComposeReader {
       why,
       'give them with `docker run -e` or `--env-file`',
     );
-    for (const name of required) {
+    for (const name of bareNames) {
       const empty = 'it has no default, so it is empty where the container has no such variable, as in Compose';
       const advice = 'set it there, or write `$$` for a `$` that begins no variable';
       this.report.lookOnce(`variable ${name}`, this.section.where(), `\${${name}}`, empty, advice);

@@ -87,8 +87,8 @@ function wordsAt(reader: ComposeReader, key: 'command' | 'entrypoint'): readonly
     reader.report.look(
       reader.section.where(key),
       `${key} of ${reader.key}`,
-      `Compose refuses it: ${split.why}`,
-      'correct it',
+      `it cannot be split into words: ${split.why}`,
+      'correct it, or write it as a list',
     );
     return [];
   }
@@ -109,7 +109,7 @@ function wordsAt(reader: ComposeReader, key: 'command' | 'entrypoint'): readonly
   return split.words;
 }
 
-const EMPTY: ComposeText = { text: '', shell: '', bare: '', variables: [], required: [], loosened: false };
+const EMPTY: ComposeText = { text: '', shell: '', bare: '', variables: [], bareNames: [], loosened: false };
 
 const fixed = (words: readonly string[]): readonly ComposeText[] =>
   words.map((word) => ({ ...EMPTY, text: literal(word), shell: word, bare: word }));

@@ -18,8 +18,8 @@ export interface ComposeText {
   readonly bare: string;
   /** Names of the variables. */
   readonly variables: readonly string[];
-  /** Those of them that are empty where they are not set. */
-  readonly required: readonly string[];
+  /** Those of them that are written without an operator, at any depth: they are empty where they are not set. */
+  readonly bareNames: readonly string[];
   /** `-`, `?` or `+` without a colon, which services.yaml does not have: an empty variable counts as unset. */
   readonly loosened: boolean;
 }
@@ -46,13 +46,14 @@ export function readComposeText(text: string): ComposeTextResult {
 
 function toText(pieces: readonly Piece[]): ComposeText {
   const variables = new Set<string>();
-  collect(pieces, variables);
+  const bareNames = new Set<string>();
+  collect(pieces, variables, bareNames);
   return {
     text: toReferences(pieces),
     shell: pieces.map(toShell).join(''),
     bare: pieces.map(toBare).join(''),
     variables: [...variables],
-    required: pieces.flatMap((piece) => ('literal' in piece || piece.operator !== '' ? [] : [piece.name])),
+    bareNames: [...bareNames],
     loosened: pieces.some(isLoosened),
   };
 }
@@ -108,11 +109,13 @@ function parseBraces(text: string, start: number, depth: number): { readonly pie
   return { piece: { name, operator, word: pieces }, next };
 }
 
-function collect(pieces: readonly Piece[], into: Set<string>): void {
+/** Adds the names of all references to `all`, and those without an operator to `bare`. */
+function collect(pieces: readonly Piece[], all: Set<string>, bare: Set<string>): void {
   for (const piece of pieces) {
     if ('literal' in piece) continue;
-    into.add(piece.name);
-    collect(piece.word, into);
+    all.add(piece.name);
+    if (piece.operator === '') bare.add(piece.name);
+    collect(piece.word, all, bare);
   }
 }
 
@@ -181,7 +184,9 @@ export type ComposeWords =
 export function splitComposeWords(line: string): ComposeWords {
   try {
     const { pieces } = parse(line, 0, 0);
-    if (pieces.length > MAX_MARKS || /[\ue000-\uf8ff]/.test(line)) return { ok: false, why: 'it is too long' };
+    if (pieces.length > MAX_MARKS) return { ok: false, why: 'it is too long' };
+    if (/[\ue000-\uf8ff]/.test(line))
+      return { ok: false, why: 'it has a character for private use (U+E000 to U+F8FF)' };
     const masked = pieces
       .map((piece, index) => ('literal' in piece ? piece.literal : String.fromCharCode(MARK + index)))
       .join('');

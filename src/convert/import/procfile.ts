@@ -1,6 +1,6 @@
 // Imports a Procfile as honcho 2 and foreman read it (the same regular expression:
 // https://github.com/nickstenning/honcho/blob/main/honcho/environ.py): `name: command`, a shell text; the first process that
-// ends ends all of them. A `.env` beside it is read by both. Reads no file but through its input.
+// ends ends all of them, as with the default of `exit`. A `.env` beside it is read by both. Reads no file but through its input.
 import { dirname, join } from '../../paths.ts';
 import { makeDraft, type ServiceDraft } from '../services-yaml.ts';
 import { sourceLines, sourceOf, whereIn } from '../source-text.ts';
@@ -44,7 +44,7 @@ export function importProcfile(input: ImportInput): Imported {
       fields: { command },
     };
     draft.services.push(service);
-    givePort(service, FIRST_PORT + position * PORT_STEP);
+    givePort(service, FIRST_PORT + position * PORT_STEP, report, where);
     explainCommand(name, command, report, where);
   }
   if (draft.services.length === 0) return { ok: false, where: null, message: 'there is no line `name: command` in it' };
@@ -62,9 +62,23 @@ export function importProcfile(input: ImportInput): Imported {
   return { ok: true, draft, findings: report.findings };
 }
 
-/** `PORT` is exported to services that have a port. */
-function givePort(service: ServiceDraft, port: number): void {
-  if (/\$\{?PORT\b/.test(`${service.fields.command}`) && port <= LAST_PORT) service.fields.port = port;
+/** `PORT` is exported to services that have a port: `web`, as on Heroku, and those whose command uses it. */
+function givePort(
+  { name, fields }: ServiceDraft,
+  port: number,
+  report: Report,
+  where: ReturnType<typeof whereIn>,
+): void {
+  if (port > LAST_PORT) return;
+  if (name === 'web' || /\$\{?PORT\b/.test(`${fields.command}`)) fields.port = port;
+  else if (name !== 'release')
+    report.once(
+      'PORT',
+      where,
+      `PORT of ${name}`,
+      'honcho and foreman set it for every process; here `web` has it, and each service whose command uses `$PORT`',
+      'write `port` in a service whose program reads PORT from its environment',
+    );
 }
 
 function explainIgnored(line: string, report: Report, where: ReturnType<typeof whereIn>): void {

@@ -18,12 +18,13 @@ const LOST: Readonly<Record<string, string>> = {
   'pipeline-name': 'there are no pipelines of services',
   'producer-for': 'the output is printed',
   'lock-fd': 'there is no lock',
+  'max-death-tally': 's6 restarts a service any number of times; this is how many of its ends s6 remembers',
   'flag-essential': '`s6-rc stop` is not used: a container ends when its services do',
 };
 
 /** Files that are read elsewhere. */
 const READ =
-  /^(?:run|up|type|finish|dependencies|dependencies\.d\/|contents|contents\.d\/|consumer-for|log\/|notification-fd|timeout-up|timeout-kill|down-signal|max-death-tally)$/;
+  /^(?:run|up|type|finish|dependencies|dependencies\.d\/|contents|contents\.d\/|consumer-for|log\/|notification-fd|timeout-up|timeout-kill|down-signal)$/;
 
 /** One definition and what there is around it. */
 export interface S6Reader {
@@ -52,12 +53,13 @@ export function importLongrun(reader: S6Reader, name: string): ServiceDraft {
   importFinish(reader, service);
   const { fields } = service;
   const fd = fileOf(reader, 'notification-fd');
-  if (fd !== null && /^\d+$/.test(fd) && Number(fd) >= 3) fields.ready = { notify: { fd: Number(fd) } };
+  if (fd !== null && /^\d+$/.test(fd) && Number(fd) >= 3 && Number(fd) <= 255)
+    fields.ready = { notify: { fd: Number(fd) } };
   else if (fd !== null)
     report.look(
       startOf(`${definition.path}/notification-fd`),
       `notification-fd of ${name}`,
-      'it is not a number from 3 on',
+      'it is not a number from 3 to 255',
       'it is left out',
     );
   importTimes(reader, service);
@@ -108,9 +110,7 @@ function importFinish(reader: S6Reader, service: ServiceDraft): void {
     );
     return;
   }
-  const tally = Number(fileOf(reader, 'max-death-tally') ?? Number.NaN);
-  const limit = Number.isInteger(tally) && tally > 0 ? { max: tally, within: '1m' } : {};
-  service.fields.restart = { policy: 'always', ...limit, backoff: { initial: '1s', max: '1s' } };
+  service.fields.restart = { policy: 'always', backoff: { initial: '1s', max: '1s' } };
   service.fields.essential = false;
   report.once(
     'essential',

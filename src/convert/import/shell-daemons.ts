@@ -5,14 +5,11 @@ export function foregroundAdvice(words: readonly string[]): string | null {
   const [first = '', ...rest] = words;
   const program = first.replace(/^.*\//, '');
   const line = words.join(' ');
-  if (program === 'service' || program === 'systemctl' || program === 'rc-service' || /^\/etc\/init\.d\//.test(first)) {
-    const name =
-      program === 'systemctl'
-        ? rest.find((word) => !/^(?:-|start|restart|enable|daemon-reload)/.test(word))
-        : /^\/etc/.test(first)
-          ? program
-          : rest[0];
-    return foregroundOf(name ?? '') ?? `start the program of ${name ?? 'the service'} directly, in the foreground`;
+  const initCommand = readInitCommand(first, rest);
+  if (initCommand !== null) {
+    const { verb, name } = initCommand;
+    if (!STARTS.has(verb)) return null;
+    return foregroundOf(name) ?? `start the program of ${name} directly, in the foreground`;
   }
   if (program === 'nginx')
     return /daemon off/.test(line) || rest.includes('-t') || rest.includes('-s') ? null : foregroundOf('nginx');
@@ -27,8 +24,26 @@ export function foregroundAdvice(words: readonly string[]): string | null {
   if (program === 'apachectl' || program === 'apache2ctl')
     return /FOREGROUND/.test(line) ? null : `run it in the foreground: \`${program} -D FOREGROUND\``;
   if (program === 'supervisord')
-    return rest.includes('-n') ? null : 'import its configuration as well: `svc-super import supervisord`';
+    return rest.some((word) => /^-\w*n|^--nodaemon$/.test(word))
+      ? null
+      : 'import its configuration as well: `svc-super import supervisord`. Or run it in the foreground: `supervisord -n`';
   return null;
+}
+
+/** Verbs of an init system that start a service. */
+const STARTS: ReadonlySet<string> = new Set(['start', 'restart', 'try-restart', 'reload-or-restart', 'enable']);
+
+/** A command for an init system (`systemctl start x`, `service x start`, `/etc/init.d/x start`); null: it is none. */
+function readInitCommand(
+  first: string,
+  rest: readonly string[],
+): { readonly verb: string; readonly name: string } | null {
+  const operands = rest.filter((word) => !word.startsWith('-'));
+  const [one = '', other = ''] = operands;
+  const program = first.replace(/^.*\//, '');
+  if (program === 'systemctl') return { verb: one, name: other.replace(/\.service$/, '') };
+  if (/^\/etc\/init\.d\//.test(first)) return { verb: one, name: program };
+  return program === 'service' || program === 'rc-service' ? { verb: other, name: one } : null;
 }
 
 function foregroundOf(name: string): string | null {

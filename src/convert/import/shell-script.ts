@@ -30,15 +30,18 @@ export interface Scan {
 export class ShellScript {
   readonly source: Source;
   readonly tree: ParsedScript;
-  /** `bash` features in a text need it as interpreter; null: `/bin/sh`. */
-  readonly bash: string | null;
+  /**
+   * The shell of its first line, if that has more features than `/bin/sh`: `bash`, `zsh` or `ksh`, which runs the texts that use them.
+   * All are parsed as Bash. null: any other program, or none.
+   */
+  readonly ownShell: string | null;
 
   constructor(source: Source) {
     this.source = source;
     this.tree = parse(source.text);
     const shebang = /^#!\s*(\S+)(?:[ \t]+(\S+))?/.exec(source.text);
     const program = /(?:^|\/)env$/.test(shebang?.[1] ?? '') ? (shebang?.[2] ?? '') : (shebang?.[1] ?? '');
-    this.bash = /(?:^|\/)(?:bash|zsh|ksh)$/.test(program) ? program : null;
+    this.ownShell = /(?:^|\/)(bash|zsh|ksh)$/.exec(program)?.[1] ?? null;
   }
 
   where(node: { readonly pos: number }): Where {

@@ -112,9 +112,10 @@ export class ShellState {
     return this.#preamble.filter((one) => chosen.has(one)).map(({ text: source }) => source);
   }
 
-  /** A shell text as a command: for `/bin/sh`, or for Bash where it has features of it. */
+  /** A shell text as a command: for `/bin/sh`, or for the script's own shell where it has features of Bash. */
   command(text: string): Value {
-    return this.script.bash !== null && needsBash(text) ? ['bash', '-c', literal(text)] : text;
+    const { ownShell } = this.script;
+    return ownShell !== null && needsBash(text) ? [ownShell, '-c', literal(text)] : text;
   }
 
   /** Adds a service with all that is set up, and returns it. */

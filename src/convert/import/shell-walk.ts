@@ -285,7 +285,7 @@ export class ShellWalk {
     const all = isFirst || only.length === 0 ? only : [...new Set([...this.#waited, ...only])];
     this.#waited = isFirst ? [] : all;
     this.ending = { kind: isFirst || all.length === 1 ? 'first' : 'all', only: all.length > 0 ? all : null };
-    if (isFirst && state.script.bash === null && /^#!.*\/(?:sh|dash|ash)\b/.test(state.script.source.text)) {
+    if (isFirst && state.script.ownShell === null && /^#!.*\/(?:sh|dash|ash)\b/.test(state.script.source.text)) {
       state.report.changed(
         where,
         'wait -n',

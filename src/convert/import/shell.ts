@@ -28,7 +28,7 @@ export function importShell(input: ImportInput): Imported {
       name: 'start',
       comments: [placeComment(where)],
       todo: [],
-      fields: { command: [script.bash === null ? 'sh' : 'bash', input.path] },
+      fields: { command: [script.ownShell ?? 'sh', input.path] },
     });
     return { ok: true, draft, findings: report.findings };
   }

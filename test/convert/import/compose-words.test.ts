@@ -1,5 +1,7 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // A command line as Compose splits it: what it drops.
 import { expect, test } from 'bun:test';
+import { readComposeText, splitComposeWords } from '../../../src/convert/import/compose-text.ts';
 import { splitCompose } from '../../../src/convert/import/compose-words.ts';
 
 test.each([
@@ -9,4 +11,13 @@ test.each([
   ['run a | tee b', ['run', 'a'], '| tee b'],
 ])('%s', (line, words, dropped) => {
   expect(splitCompose(line)).toMatchObject({ ok: true, words, dropped });
+});
+
+test('a line that cannot be split says why', () => {
+  expect(splitComposeWords('run \ue000')).toMatchObject({ ok: false, why: expect.stringContaining('private use') });
+});
+
+test('a variable without an operator is one at any depth', () => {
+  const read = readComposeText('$A ${B:-$C} ${D:-x} ${E:+${A}}');
+  expect(read.ok && read.value.bareNames).toEqual(['A', 'C']);
 });

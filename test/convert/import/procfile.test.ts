@@ -70,3 +70,12 @@ describe.skipIf(skipWhen([noOracles], 'honcho beside its import'))('a Procfile',
     ]);
   });
 });
+
+test('`web` has a PORT without naming it, and other processes that may read it are reported', async () => {
+  const result = await importText('procfile', 'web: node server.js\napi: serve $PORT\nworker: work\nother: x\n');
+  if (!result.ok) throw new Error(result.message);
+  expect(planOf(result.text).services.map(({ ports }) => ports)).toEqual([[5000], [5100], [], []]);
+  expect(lines(result.findings).filter((line) => line.includes('PORT'))).toEqual([
+    expect.stringContaining('changed meaning: PORT of worker: honcho and foreman set it for every process'),
+  ]);
+});

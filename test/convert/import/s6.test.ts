@@ -53,3 +53,10 @@ test('the deadline of the shutdown is not below the longest one of a service', a
   expect(await stopOf(86_400_000)).toMatch(/stop_timeout: 86401s[\s\S]*timeout: "1d"/);
   expect(await stopOf(999_999_999)).toMatch(/stop_timeout: 1000001s[\s\S]*timeout: "?11d13h46m39s999ms/);
 });
+
+test('the tally of deaths limits no restarts, and a descriptor is one that `ready` takes', async () => {
+  const { text, findings } = await treeOf(longrun('web', { 'max-death-tally': '5\n', 'notification-fd': '300\n' }));
+  expect(text).not.toMatch(/max: 5|notify/);
+  expect(findings).toContainEqual(expect.stringContaining('max-death-tally of web: s6 restarts a service any number'));
+  expect(findings).toContainEqual(expect.stringContaining('notification-fd of web: it is not a number from 3 to 255'));
+});

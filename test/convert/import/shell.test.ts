@@ -269,6 +269,13 @@ services:
     expect(await servicesOf(source)).toBe(expected);
   });
 
+  test('a text with features of Bash is run by the shell of the script', async () => {
+    const run = (shell: string) => yamlOf('start.sh', `#!/usr/bin/env ${shell}\n[[ -d /x ]] && a > /y &\nwait\n`);
+    expect(await run('zsh')).toContain('[zsh, -c, ');
+    expect(await run('bash')).toContain('[bash, -c, ');
+    expect(await run('sh')).not.toContain('-c, ');
+  });
+
   test.each([
     ['sleep as an order', 'a &\nsleep 5\nb', 'sleep 5: there is no pause: what follows starts when a has started'],
     [
