@@ -18,13 +18,13 @@ export function pairsOf(map: ValueMap): readonly (readonly [string, Value])[] {
   return Object.entries(map).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
 }
 
-/** Plain text that no reader of YAML 1.1 or 1.2 takes for a number, a boolean, a date or null. */
+/** Texts that some reader of YAML 1.1 or 1.2 takes for a boolean or null; for a number or a date. */
 const WORDS = /^(?:true|false|yes|no|on|off|null|y|n|~)$/i;
 const NUMBER = /^[-+]?\.?\d[\d_.,:eExobXOB+-]*[\da-fA-F]*$|^[-+]?\.(?:inf|nan)$/i;
-/** What a plain scalar may begin with, and what it may not have in it. */
+/** What a plain scalar may begin with, and what it may not have in it; in flow form also that of IN_FLOW. */
 const BEGINS = /^[\p{L}\p{N}_./$(\\^+-]/u;
 const IN_BLOCK = /: |:$| #|\s$|^[-?:](?:\s|$)|^---|^\.\.\./;
-const IN_FLOW = /[,[\]{}]|:(?=\S*")/;
+const IN_FLOW = /[,[\]{}]/;
 
 /** A key of a map. */
 export function writeKey(key: string): string {
@@ -107,7 +107,8 @@ export function writeEntry(path: readonly string[], value: Value, indent: number
   }
   if (typeof value !== 'object') return [one(`${head} ${writeScalar(value)}`)];
   const empty = isMap(value) ? pairsOf(value).length === 0 : (value as readonly Value[]).length === 0;
-  const text = form === 'flow' || empty ? writeFlow(value, WIDTH - head.length) : null;
+  // There is no other form of an empty map or list.
+  const text = form === 'flow' || empty ? writeFlow(value, empty ? Infinity : WIDTH - head.length) : null;
   if (text !== null) return [one(`${head} ${text}`)];
   if (isMap(value)) {
     return [one(head), ...pairsOf(value).flatMap(([key, item]) => writeEntry([...path, key], item, indent + 2))];

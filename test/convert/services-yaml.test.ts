@@ -105,6 +105,12 @@ describe('a value', () => {
     ).toEqual({ key: one });
   });
 
+  test.each([[[]], [{}]])('that is empty stands after a key of any length: %j', (one) => {
+    const long = 'k'.repeat(120);
+    const [line] = writeEntry([long], one, 0);
+    expect(read(`${line?.text}\n`)).toEqual({ [long]: one });
+  });
+
   test('is the same when it is read again', () => {
     fc.assert(
       fc.property(value, fc.constantFrom('flow' as const, 'block' as const), (one, form) => {
