@@ -26,6 +26,8 @@ export function reachRemote(context: CommandContext, { url, socket, token }: Giv
   const authorities = readAuthorities(context);
   if (authorities !== null && !authorities.ok)
     return { ok: false, why: `$SSL_CERT_FILE cannot be read: ${authorities.why}` };
+  if (authorities?.text.includes('-----BEGIN CERTIFICATE-----') === false)
+    return { ok: false, why: '$SSL_CERT_FILE names a file without a certificate in the form of PEM' };
   const dial = dialRemote(parsed.address, bearer === '' ? null : bearer, authorities?.text ?? null);
   // Standard input and the terminal of this process cannot be opened on another machine.
   return {

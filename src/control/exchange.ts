@@ -156,6 +156,14 @@ function describeRefusal(error: unknown): Outcome {
     case 'EACCES':
     case 'EPERM':
       return { kind: 'unreachable', why: 'permission denied' };
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return { kind: 'unreachable', why: 'its certificate is for another host name: use the name in the certificate' };
+    case 'CERT_HAS_EXPIRED':
+    case 'CERT_NOT_YET_VALID':
+      return {
+        kind: 'unreachable',
+        why: `its certificate ${code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'}: renew it, or set the clock of this machine`,
+      };
     default:
       return { kind: 'unreachable', why: error instanceof Error ? describeFailure(error) : String(error) };
   }

@@ -7,7 +7,7 @@ import { memoryFiles } from '../config/rig.ts';
 function reach(values: Readonly<Record<string, string>>, environment: Readonly<Record<string, string>> = {}) {
   const context: Partial<CommandContext> = {
     environment,
-    files: memoryFiles({}),
+    files: memoryFiles({ '/key.pem': '-----BEGIN PRIVATE KEY-----\n' }),
     get execStdin(): string {
       throw new Error('a getter was called');
     },
@@ -51,4 +51,7 @@ test('a token that cannot be sent, one without a URL, and two supervisors', () =
   expect(reach({ token: 'x' })).toBe('--token is for a supervisor at --url or $SVC_SUPER_URL');
   expect(reach({ url: 'http://a:1', socket: '/s' })).toBe('--url and --socket name two supervisors: use one of them');
   expect(reach({ url: 'https://a' }, { SSL_CERT_FILE: '/none.pem' })).toStartWith('$SSL_CERT_FILE cannot be read');
+  expect(reach({ url: 'https://a' }, { SSL_CERT_FILE: '/key.pem' })).toBe(
+    '$SSL_CERT_FILE names a file without a certificate in the form of PEM',
+  );
 });

@@ -294,6 +294,14 @@ describe('over TCP', () => {
     }
   });
 
+  test.each([
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another host name: use the name in the certificate'],
+    ['CERT_HAS_EXPIRED', 'its certificate has expired: renew it, or set the clock of this machine'],
+    ['CERT_NOT_YET_VALID', 'its certificate is not valid yet: renew it, or set the clock of this machine'],
+  ])('a certificate that trust does not help: %s', async (refused, why) => {
+    expect(await new Simulation({ refused }).askRemote()).toEqual({ ok: false, looked: [`${url}: ${why}`] });
+  });
+
   test('a refused connection is final at first, and means a restart after a break', async () => {
     const [found, restarted] = [
       new Simulation(GONE),
