@@ -175,3 +175,18 @@ test('scale adds and removes replicas; the number survives the supervisor and a 
   expect((await run.status()).scale).toEqual({});
   expect(await run.command('scale', 'web=x')).toMatchObject({ code: 64 });
 });
+
+test('scale --wait that changes nothing waits for the replicas of the scale before', async () => {
+  await using run = await up({ services: { web: played({ replicas: 1, ready: { notify: true } }) } });
+  await (await run.puppet('web')).notify();
+  await run.state('web', 'ready');
+  expect(await run.command('scale', 'web=2')).toMatchObject({ code: 0 });
+  const [first, second] = [await run.puppet('web.0'), await run.puppet('web.1')];
+  await first.notify();
+  await run.state('web.0', 'ready');
+  const again = (...more: string[]) => run.command('scale', 'web=2', '--wait', ...more);
+  expect(await again('--timeout', '100ms')).toMatchObject({ code: 124, stderr: expect.stringContaining('web.1 is') });
+  await second.notify();
+  await run.state('web.1', 'ready');
+  expect(await again()).toMatchObject({ code: 0, stdout: 'nothing has changed\n' });
+});

@@ -63,8 +63,26 @@ async function scale(context: CommandContext, { values, positionals }: GivenFlag
     replicas.added.push(...outcome.added.filter((name) => !outcome.idle.includes(name)));
     replicas.removed.push(...outcome.removed);
   }
-  return values.wait === true && !isDry ? awaitReplicas(context, replicas, limit, values) : EXIT.ok;
+  if (values.wait !== true || isDry) return EXIT.ok;
+  const starting = await stillStarting(context, new Set(wanted.map(({ name }) => name)));
+  const added = [...new Set([...replicas.added, ...starting])];
+  return awaitReplicas(context, { added, removed: replicas.removed }, limit, values);
 }
+
+/**
+ * The replicas that an earlier `scale` has added and that are not ready yet. It may have been this one: a request is repeated if the
+ * supervisor dies before it has responded, and then nothing is left to change.
+ */
+async function stillStarting(context: CommandContext, names: ReadonlySet<string>): Promise<readonly string[]> {
+  const response = await callSupervisor(context, { path: '/v1/status' });
+  const services = response.ok && response.status === 200 ? (response.body as StatusBody).services : [];
+  return services
+    .filter(({ name, replica, state }) => STARTING.has(state) && names.has(replica?.of ?? name))
+    .map(({ name }) => name);
+}
+
+/** States of a service that will run, and is not ready. */
+const STARTING: ReadonlySet<string> = new Set(['pending', 'starting', 'backoff']);
 
 interface ChangedReplicas {
   /** Those that start. */
