@@ -71,7 +71,10 @@ export interface ScheduleSnapshot {
 export interface Snapshot {
   readonly name: string;
   readonly phase: 'running' | 'stopping' | 'ended';
-  /** Every essential service is ready and every essential task has completed. */
+  /**
+   * Every essential service is ready and every essential task has completed. Those that are off do not count (isOff); one that an
+   * operator has stopped is not ready. A task with a schedule counts as completed unless its latest run has failed.
+   */
   readonly healthy: boolean;
   /** Stages in their order. */
   readonly groups: readonly string[];

@@ -49,7 +49,7 @@ const STOPPING: Readonly<Record<StopStage, string>> = {
   draining: 'asked to stop: before_stop is under way',
   asked: 'asked to stop',
   leftovers: 'waiting for its last processes',
-  held: 'waiting for a request to stop that may explain its end',
+  held: 'it has ended: waiting 0.1 s in case a stop of the container is the reason',
   killed: 'waiting for its last processes',
   hooks: 'after_exit is under way',
   'hooks-killed': 'waiting for its last processes',

@@ -109,7 +109,7 @@ export function placeWatchdogs(state: ShellState): void {
     addProbe(fields, 'live', { ...probe, interval: `${watchdog.pause}s`, failures: 1 });
     // The end of the service has to be the end of the container, as it was.
     if (watchdog.victim === null) delete fields.essential;
-    const why = `it is the \`live\` probe of ${name}: an attempt that fails or takes 5 s is a failure of the service`;
+    const why = `it is the \`live\` probe of ${name}: the service fails with the first attempt that fails or takes 5 s`;
     if (watchdog.delay > 0) {
       const begins = `the probe begins when ${name} is ready, and the loop began ${watchdog.delay} s after the start`;
       report.changed(where, text, begins, `give ${name} a \`ready\` probe`);
