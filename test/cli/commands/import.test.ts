@@ -52,7 +52,10 @@ async function run(
 describe('svc-super import', () => {
   test('prints the result on standard output and the report on standard error', async () => {
     const { code, out, err } = await run(['procfile', 'Procfile']);
-    expect({ code, out }).toEqual({ code: 0, out: 'services:\n  # Procfile:1\n  web:\n    command: run\n' });
+    expect({ code, out }).toEqual({
+      code: 0,
+      out: 'services:\n  # Procfile:1\n  web:\n    command: run\n    port: 5000\n',
+    });
     expect(err).toStartWith('Procfile:2:1: not carried over: no entry: ');
   });
 
