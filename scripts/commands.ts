@@ -1,6 +1,7 @@
 // Bundles the commands other than `up` apart from the supervisor. The bundler makes a file of its own of every set of modules that
 // the same late imports share, so in one bundle the many commands would cut what `up` loads into many small files. Each costs an
-// idle supervisor memory (ARCHITECTURE.md, Budget). What the commands share with `up` is in the executable twice.
+// idle supervisor memory (ARCHITECTURE.md, Budget). What the commands share with `up` is in the executable twice, so an object
+// of a module that both have must not be compared by identity.
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { BunPlugin } from 'bun';
