@@ -140,7 +140,7 @@ export async function runStreamed(
   const pipes = input?.kind === 'terminal' ? [] : [stdout, stderr];
   const output = Promise.all(pipes.map((pipe) => pump(pipe, pipe === stdout ? 'stdout' : 'stderr')));
   const ended = await runToEnd(children, request, pipes, abort, input);
-  // The end of the output, unlike runTool(): PID 1 closes its ends of the pipes when no process of the command is left.
+  // The whole output: a pipe ends with its last writer, and no process of the command is left.
   await output;
   for (const pipe of [stdout, stderr]) await pipe.close();
   return 'step' in ended ? { code: ended.code, failure: ended.message } : { code: codeOf(ended), failure: null };
