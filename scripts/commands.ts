@@ -30,8 +30,15 @@ export async function bundleCommands(
     metafile: true,
     naming: { entry: '[name].js', chunk: 'chunk-[hash].js' },
   });
-  const files = await Promise.all(outputs.map(async (one) => [basename(one.path), await one.text()] as const));
+  const files = await Promise.all(
+    outputs.map(async (one) => [basename(one.path), withRequire(await one.text())] as const),
+  );
   return { files: new Map(files), inputs: Object.keys(metafile?.inputs ?? {}) };
+}
+
+/** The bundler writes `require()` of a late module as `import.meta.require()`, which it does not resolve when it reads the file again. */
+function withRequire(text: string): string {
+  return text.replaceAll('import.meta.require("./chunk-', 'require("./chunk-');
 }
 
 /** Replaces the commands in the table by their bundle, which is made before: a build within a build never ends. */
