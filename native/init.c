@@ -315,7 +315,8 @@ static int serve(const struct options *options, int child, int group, sigmask ig
       if (signal == SIGCONT && job) hand_terminal(group, child);
       if (signal == SIGCONT) stop = 0;
       if (forward(options, child, &caught) && is_stop((int)signal)) stop = 1;
-      if (!job && is_stop((int)signal)) sys_kill((int)sys_getpid(), SIGSTOP);
+      // PID 1 cannot stop, but its SIGSTOP would discard a SIGCONT that has arrived since (signal(7)).
+      if (!job && is_stop((int)signal) && sys_getpid() != 1) sys_kill((int)sys_getpid(), SIGSTOP);
     }
   }
 }
