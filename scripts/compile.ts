@@ -3,7 +3,6 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BunPlugin } from 'bun';
-import { bundleCommands, commandsPlugin } from './commands.ts';
 import { readCommit } from './commit.ts';
 import { bundleDashboard, dashboardPage } from './dashboard.ts';
 import { pack } from './pack.ts';
@@ -59,12 +58,11 @@ export async function compileSupervisor(
   const folder = mkdtempSync(join(dirname(target), '.compile-'));
   try {
     const dashboard = await bundleDashboard();
-    const commands = await bundleCommands(root, { ...common, plugins: [...common.plugins, dashboardPage(dashboard)] });
     const fresh = join(folder, 'svc-super-supervisor');
     const { metafile } = await Bun.build({
       ...common,
       entrypoints: [...common.entrypoints],
-      plugins: [commandsPlugin(commands), ...common.plugins, dashboardPage(dashboard)],
+      plugins: [...common.plugins, dashboardPage(dashboard)],
       compile: {
         outfile: fresh,
         executablePath: runtime,
@@ -82,7 +80,7 @@ export async function compileSupervisor(
       metafile: true,
     });
     install(fresh, target);
-    return [...Object.keys(metafile?.inputs ?? {}), ...commands.inputs, ...dashboard.inputs];
+    return [...Object.keys(metafile?.inputs ?? {}), ...dashboard.inputs];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

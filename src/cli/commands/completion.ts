@@ -60,7 +60,7 @@ async function readLine(context: CommandContext, words: readonly string[], table
   const isNamed = Object.hasOwn(table, first);
   const command = isNamed ? first : words.length === 0 ? null : 'up';
   const about = command === null ? undefined : (await table[command]?.())?.default;
-  if (about?.flags.file?.summary !== FILE_FLAG.summary) return { command, files: [] };
+  if (about?.flags.file !== FILE_FLAG) return { command, files: [] };
   const { parseFlags } = await import('../parse.ts');
   const args = joinValues(isNamed ? words.slice(1) : words);
   // The last word may be a flag whose value is being completed.
