@@ -1,5 +1,5 @@
-// Encodes and decodes frames. Trusts no length: a truncated payload is marked as bad, and nothing is read beyond its
-// end. Never interprets a request.
+// Encodes and decodes frames. Trusts no length that it receives: a truncated payload is marked as bad, and nothing is read
+// beyond its end. What it writes must fit: see struct writer. Never interprets a request.
 #include "frames.h"
 #include "svc-super.h"
 
@@ -120,7 +120,8 @@ long fill_inbox(struct inbox *in, int fd) {
 u32 next_frame(const struct inbox *in, size_t *at, struct reader *payload) {
   u32 length, type;
   for (;;) {
-    if (in->size - *at < sizeof length + sizeof type) return 0;
+    // The length is checked as soon as it is there, because the inbox grows to it (fill_inbox).
+    if (in->size - *at < sizeof length) return 0;
     memcpy(&length, in->bytes + *at, sizeof length);
     if (length < sizeof type || length > FRAME_MOST) return FRAME_BAD;
     if (in->size - *at - sizeof length < length) return 0;

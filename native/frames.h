@@ -125,7 +125,8 @@ const char *get_texts(struct reader *from, u32 *count);
 
 /**
  * Frames that wait to be written. A frame is built by begin_frame, put_… and end_frame. These do not check for room:
- * the caller compares writer_room with the sizes above.
+ * before begin_frame, the caller compares writer_room with EVENT_MOST, plus the size of a datagram or a part. All other
+ * fields of an event must fit into EVENT_MOST.
  */
 struct writer {
   u8 bytes[OUT_MOST];

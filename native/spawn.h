@@ -25,7 +25,11 @@ struct stream {
 /** Bits of `given`: the optional values that the request contains. */
 enum { GIVEN_USER = 1, GIVEN_UMASK = 2, GIVEN_NICE = 4, GIVEN_OOM_SCORE = 8, GIVEN_TERMINAL = 16 };
 
-/** REQUEST_SPAWN; the frame has the fields in this order. Pointers point into the frame. */
+/**
+ * REQUEST_SPAWN; the frame has the fields in this order. Pointers point into the frame. `mark`: a number that the
+ * supervisor chooses for the run, or 0. The processes of the run inherit it (set_limits), and the supervisor finds them
+ * by it (src/pid1/children.ts). PID 1 compares it with nothing.
+ */
 struct spawn {
   u32 run, stop_signal;
   u64 mark;
@@ -51,6 +55,7 @@ struct run {
   u32 id;
   i32 pid;
   enum phase phase;
+  /** The start time of the process (start_time), and `mark` of the request. */
   u64 start, mark;
   u32 stop_signal;
   /**

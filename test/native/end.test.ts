@@ -160,6 +160,13 @@ describe('the end', () => {
     expect(rest).toEqual([]);
   });
 
+  test('a length that no frame has is refused before the rest of the frame arrives', async () => {
+    await using pid1 = await takeOver();
+    pid1.send(u32(0xffff_ffff));
+    expect(await pid1.code).toBe(70);
+    expect(pid1.output).toStartWith('svc-super: the supervisor sent a malformed frame,');
+  });
+
   test('has code 70 if the supervisor closes the socket after hello, and the supervisor is killed', async () => {
     await using pid1 = await takeOver();
     const supervisor = await pid1.supervisor();
