@@ -103,8 +103,7 @@ function linesOf(edges: readonly DependencyEdge[], places: ReadonlyMap<string, P
     return [x + NODE_WIDTH, y + NODE_HEIGHT / 2];
   };
   const left = (name: string): readonly [number, number] => [right(name)[0] - NODE_WIDTH, right(name)[1]];
-  return bundlesOf(edges).flatMap(({ targets, dependents, edge }) => {
-    const { origin } = edge;
+  return bundlesOf(edges).flatMap(({ origin, targets, dependents, conditions }) => {
     if (targets.length < 2 || dependents.length < 2) {
       return dependents.flatMap((name) =>
         targets.map((on) => ({
@@ -112,7 +111,7 @@ function linesOf(edges: readonly DependencyEdge[], places: ReadonlyMap<string, P
           path: curve(...right(on), ...left(name)),
           origin,
           isLast: true,
-          title: `${name} waits for ${on} (${edge.condition})`,
+          title: `${name} waits for ${on} (${[...(conditions.get(on) ?? [])].join(' and ')})`,
         })),
       );
     }
@@ -134,14 +133,15 @@ function linesOf(edges: readonly DependencyEdge[], places: ReadonlyMap<string, P
   });
 }
 
-/** Each of `dependents` waits for each of `targets`. `edge`: one of these edges. */
+/** Each of `dependents` waits for each of `targets`. `conditions`: by target. */
 interface Bundle {
+  readonly origin: DependencyEdge['origin'];
   readonly targets: readonly string[];
   readonly dependents: string[];
-  readonly edge: DependencyEdge;
+  readonly conditions: Map<string, Set<string>>;
 }
 
-/** The edges of services that wait for the same stage are one bundle; every other edge is a bundle of one. */
+/** The edges of services that wait for the same stage are one bundle; so are all other edges between the same two services. */
 function bundlesOf(edges: readonly DependencyEdge[]): readonly Bundle[] {
   const stages = new Map<string, string[]>();
   for (const { name, on, origin } of edges) if (origin === 'stage') stages.set(name, [...(stages.get(name) ?? []), on]);
@@ -149,8 +149,9 @@ function bundlesOf(edges: readonly DependencyEdge[]): readonly Bundle[] {
   for (const edge of edges) {
     const targets = edge.origin === 'stage' ? (stages.get(edge.name) ?? []) : [edge.on];
     const key = edge.origin === 'stage' ? `stage ${targets.join(' ')}` : `${edge.name} ${edge.on}`;
-    const bundle = bundles.get(key) ?? { targets, dependents: [], edge };
+    const bundle: Bundle = bundles.get(key) ?? { origin: edge.origin, targets, dependents: [], conditions: new Map() };
     if (!bundle.dependents.includes(edge.name)) bundle.dependents.push(edge.name);
+    bundle.conditions.set(edge.on, (bundle.conditions.get(edge.on) ?? new Set<string>()).add(edge.condition));
     bundles.set(key, bundle);
   }
   return [...bundles.values()];

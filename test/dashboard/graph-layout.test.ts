@@ -42,6 +42,20 @@ describe('the graph', () => {
     expect(new Set(lines.map(({ key }) => key)).size).toBe(40);
   });
 
+  test('names the condition of each edge of a stage with one dependent, and all conditions between two services', () => {
+    const needs = [
+      { ...edge('last', 'web', 'stage'), condition: 'ready' },
+      { ...edge('last', 'make', 'stage'), condition: 'completed' },
+      { ...edge('last', 'db'), condition: 'started' },
+      { ...edge('last', 'db'), condition: 'ready' },
+    ];
+    expect(layOut(['web', 'make', 'db', 'last'], needs).lines.map(({ title }) => title)).toEqual([
+      'last waits for web (ready)',
+      'last waits for make (completed)',
+      'last waits for db (started and ready)',
+    ]);
+  });
+
   test('ends even if the edges had a circle, and ignores edges to services that are not there', () => {
     expect(layOut(['a', 'b'], [edge('a', 'b'), edge('b', 'a'), edge('a', 'gone')]).nodes).toHaveLength(2);
   });
