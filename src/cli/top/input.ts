@@ -7,7 +7,7 @@ import { listed, type Model, PANES, type Prompt, SORTS, serviceOf } from './mode
 import type { Action } from './row.ts';
 import { keepSelection, selectService, withMessage } from './update.ts';
 import { actionAt, type Picture } from './view.ts';
-import { findNext, mostUp, upFor } from './view-logs.ts';
+import { findNext, mostRight, mostUp, upFor } from './view-logs.ts';
 import { paneRows } from './view-panes.ts';
 
 export type TopEffect =
@@ -203,11 +203,16 @@ function withMovementKey(model: Model, key: string): Model {
   };
   const lines = distance[key];
   if (lines !== undefined) return model.focus === 'services' ? moveSelection(model, lines) : scrollPane(model, lines);
-  if (key === 'left' || key === 'right') {
-    const right = Math.max(0, model.scroll.right + (key === 'left' ? -SIDEWAYS : SIDEWAYS));
-    return model.wraps ? model : { ...model, scroll: { ...model.scroll, right } };
-  }
-  return model;
+  return key === 'left' || key === 'right' ? scrollSideways(model, key) : model;
+}
+
+/** Moves the log, also while the list of services has the focus, which these keys would not move. */
+function scrollSideways(model: Model, key: 'left' | 'right'): Model {
+  if (model.pane !== 'logs' || model.wraps) return model;
+  const most = mostRight(model);
+  const from = Math.min(most, model.scroll.right);
+  const right = Math.max(0, Math.min(most, from + (key === 'left' ? -SIDEWAYS : SIDEWAYS)));
+  return { ...model, scroll: { ...model.scroll, right } };
 }
 
 function moveSelection(model: Model, lines: number): Model {

@@ -54,6 +54,12 @@ export function mostUp(model: Model, rows: number): number {
   return lines.length - Math.max(1, fitting);
 }
 
+/** The largest `scroll.right`, with which the end of the longest line is at the right. */
+export function mostRight(model: Model): number {
+  const widest = shownLines(model).reduce((most, { text }) => Math.max(most, widthOf(text)), 0);
+  return Math.max(0, widest - cellsOf(model));
+}
+
 /** `piece`: the part of the line that this row shows; `isFirst`: the row begins the line; `isCut`: the line goes on at the right. */
 function lineRow(
   model: Model,

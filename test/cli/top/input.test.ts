@@ -73,6 +73,19 @@ const lines = (from: number, to: number) =>
   }));
 const LOGGED = withLogs(SHOP, 'db', lines(0, 100));
 
+test('the arrow keys move the log sideways to the end of its longest line, and only while it is shown', () => {
+  const { columns } = LOGGED.size;
+  const long = { time: new Date(NOON + 200_000).toISOString(), service: 'db', stream: 'stdout' as const };
+  const model = withLogs(LOGGED, 'db', [...lines(99, 100), { ...long, text: `${'x'.repeat(columns + 19)}!` }]);
+  expect(press(model, 'right').model.scroll.right).toBe(16);
+  const end = press(model, 'right', 'right', 'right').model;
+  expect(end.scroll.right).toBe(20 + (model.showsTime ? 9 : 0));
+  expect(screenOf(end)).toContain('x!');
+  expect(press(end, 'left', 'left', 'left').model.scroll.right).toBe(0);
+  expect(press(LOGGED, 'right').model.scroll.right).toBe(0);
+  expect(press({ ...model, pane: 'dependencies' }, 'right').model.scroll.right).toBe(0);
+});
+
 test('a reader who has scrolled up keeps the lines, and End follows again', () => {
   const up = press(LOGGED, 'tab', 'page-up').model;
   const shown = (model: Model) => screenOf(model).split('\n').slice(6, 22);
