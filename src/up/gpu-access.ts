@@ -19,8 +19,8 @@ interface GpuAccessParts {
 /** One for each supervisor. */
 export class GpuAccess {
   readonly #parts: GpuAccessParts;
-  #reader: GpuReader | undefined;
-  #useReader: (() => Promise<GpuUses>) | undefined;
+  #reader: Promise<GpuReader> | undefined;
+  #useReader: Promise<() => Promise<GpuUses>> | undefined;
   #use: { readonly at: number; readonly uses: Promise<GpuUses> } | null = null;
   /** The services that have a run, each with the handle of its run. Set by `makeCore`, which is called later. */
   runs: () => readonly (readonly [string, Run])[] = () => [];
@@ -32,10 +32,12 @@ export class GpuAccess {
   /** The service of each process of a run, by PID. */
   readonly owners = (): ReadonlyMap<number, string> => ownersOf(this.#parts.children, this.runs());
 
-  /** The function that reads the memory of GPUs. */
-  async reader(): Promise<GpuReader> {
+  /** The function that reads the memory of GPUs. All callers share one, and its limit of queries. */
+  reader(): Promise<GpuReader> {
     const { clock, environment } = this.#parts;
-    this.#reader ??= (await import('./gpus.ts')).makeGpuReader({ clock, environment, owners: this.owners });
+    this.#reader ??= import('./gpus.ts').then(({ makeGpuReader }) =>
+      makeGpuReader({ clock, environment, owners: this.owners }),
+    );
     return this.#reader;
   }
 
@@ -48,8 +50,8 @@ export class GpuAccess {
 
   async #readUse(): Promise<GpuUses> {
     const { clock, environment } = this.#parts;
-    this.#useReader ??= (await import('./gpus.ts')).makeGpuUseReader({ clock, environment });
-    return this.#useReader();
+    this.#useReader ??= import('./gpus.ts').then(({ makeGpuUseReader }) => makeGpuUseReader({ clock, environment }));
+    return (await this.#useReader)();
   }
 }
 
