@@ -4,13 +4,15 @@
 import { writeSize } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import type { ProgramReader } from './supervisord-reader.ts';
-import { readInteger, readSize } from './supervisord-values.ts';
+import { readSize } from './supervisord-values.ts';
 
 /** Files that are the output of the container. */
 const CONSOLE = /^\/(?:dev\/(?:stdout|stderr|fd\/[12]|tty|console)|proc\/(?:1|self)\/fd\/[12])$/;
 const NONE = /^(?:none|off|\/dev\/null)$/i;
 const DEFAULT_BYTES = 50 * 2 ** 20;
 const DEFAULT_BACKUPS = 10;
+/** The largest `keep`. */
+const KEEP_MOST = 1000;
 /** The number of a copy. */
 const NUMBER = `\${SVC_REPLICA}`;
 
@@ -99,8 +101,9 @@ function reportOther(reader: ProgramReader, out: Target, err: Target, isRedirect
 function rotationOf(reader: ProgramReader, stream: string): { readonly max_size: string; readonly keep: number } {
   const given = reader.expand(`${stream}_logfile_maxbytes`);
   const bytes = given === null ? DEFAULT_BYTES : readSize(given.text);
-  const backups = reader.expand(`${stream}_logfile_backups`);
-  const keep = Math.min(1000, backups === null ? DEFAULT_BACKUPS : (readInteger(backups.text) ?? DEFAULT_BACKUPS));
+  const backups = reader.number(`${stream}_logfile_backups`) ?? DEFAULT_BACKUPS;
+  const keep = Math.min(KEEP_MOST, backups);
+  if (keep < backups) reader.note('changed', `${stream}_logfile_backups`, `at most ${KEEP_MOST} old files are kept`);
   if (bytes === null)
     reader.note('look', `${stream}_logfile_maxbytes`, 'supervisord rejects it', 'the default is used');
   if (bytes === 0) {

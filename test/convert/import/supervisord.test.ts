@@ -240,6 +240,20 @@ test('log files of both streams, and the level, are carried over with their rota
   expect(findings).toContain('loglevel of [supervisord]: the nearest level of svc-super is `debug`');
 });
 
+test('a number of old log files that is none, or too large, is reported', async () => {
+  const result = await importText(
+    'supervisord',
+    '[program:a]\ncommand=/bin/a\nstdout_logfile=/l/a.log\nstdout_logfile_backups=many\n' +
+      'stderr_logfile=/l/a.err\nstderr_logfile_backups=5000\n',
+  );
+  expect(
+    planOf(result.ok ? result.text : '').services.map(({ log }) => [log.file?.keep, log.stderrFile?.keep]),
+  ).toEqual([[10, 1000]]);
+  const findings = lines(result.ok ? result.findings : []).join('\n');
+  expect(findings).toContain('stdout_logfile_backups of a: supervisord rejects it: it must be a whole number');
+  expect(findings).toContain('stderr_logfile_backups of a: at most 1000 old files are kept');
+});
+
 test('a listener to every event ends the container at the first end', async () => {
   const yaml = (events: string) =>
     yamlOf('supervisord', `[program:a]\ncommand=a\n[eventlistener:k]\ncommand=kill -15 1\nevents=${events}\n`);
