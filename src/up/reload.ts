@@ -71,7 +71,7 @@ export function performReload(
   const changes = { ...describe(before, plan, engine.world.services), scale: outcomesOf(before, plan, scale) };
   const others = scale === null ? [] : otherChanges(scale.service, before, plan);
   if (others.length > 0) {
-    const text = `the configuration has other changes, which only a reload applies: ${others.join(', ')}`;
+    const text = `nothing was changed: the file has other changes, which only a reload applies: ${others.join(', ')}`;
     return { ok: false, diagnostics: [], text, isOther: true };
   }
   if (how === 'dry-run') return { ok: true, ...changes };

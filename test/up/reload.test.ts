@@ -32,7 +32,7 @@ function scaleWith(text: string): string | readonly Event['type'][] {
 test('a new number of replicas changes nothing else, and is refused if the file has other changes', () => {
   expect(scaleWith(SERVICES)).toEqual(['plan-changed']);
   expect(scaleWith(`${SERVICES}  more: { command: x }\n`)).toBe(
-    'the configuration has other changes, which only a reload applies: more (new)',
+    'nothing was changed: the file has other changes, which only a reload applies: more (new)',
   );
 });
 
@@ -46,6 +46,6 @@ test.each([
   ['control: { http: { listen: 127.0.0.1:9100 } }', 'control'],
 ])('`%s` at the top of the file is another change', (line, key) => {
   expect(scaleWith(`${line}\n${SERVICES}`)).toBe(
-    `the configuration has other changes, which only a reload applies: ${key}`,
+    `nothing was changed: the file has other changes, which only a reload applies: ${key}`,
   );
 });
