@@ -28,9 +28,10 @@ function filesOf({ envRecipe }: ServicePlan): readonly string[] {
 
 function describeWriter(plan: Plan, { name, hooks }: ServicePlan): string {
   const tasks = tasksBefore(plan, name);
-  if (tasks.length === 1) return `the task ${tasks[0]}, which runs before, can write it`;
-  if (tasks.length > 1) return `one of the tasks that run before can write it: ${tasks.join(', ')}`;
-  return hooks.beforeStart === null
-    ? 'a service that starts before can write it'
-    : 'its hook `before_start` can write it';
+  const hook = hooks.beforeStart === null ? '' : 'its hook `before_start`';
+  const or = hook === '' ? '' : ` or ${hook}`;
+  if (tasks.length === 1) return `the task ${tasks[0]}, which runs before,${or} can write it`;
+  if (tasks.length > 1) return `one of the tasks that run before${or} can write it: ${tasks.join(', ')}`;
+  // With neither, a service starts before: otherwise the missing file is an error (src/plan/environment.ts).
+  return `${hook || 'a service that starts before'} can write it`;
 }

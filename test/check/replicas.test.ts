@@ -37,6 +37,18 @@ test('a file that does not exist yet is one finding for three replicas', () => {
   expect(mergeReplicas(found, PLAN).map(({ service }) => service)).toEqual(['web']);
 });
 
+test('a file that does not exist yet: all that can write it is named', () => {
+  const textOf = (fields: string, first = 'task: {type: task, command: x}') =>
+    findLateFiles(planOf(`services: {${first}, web: {command: x, env_file: late.env, ${fields}}}`))[0]?.text ?? '';
+  const hook = 'hooks: {before_start: make}';
+  expect(textOf('depends_on: [task]')).toEndWith(': the task task, which runs before, can write it');
+  expect(textOf(`depends_on: [task], ${hook}`)).toEndWith(
+    ': the task task, which runs before, or its hook `before_start` can write it',
+  );
+  expect(textOf(hook)).toEndWith(': its hook `before_start` can write it');
+  expect(textOf('depends_on: [agent]', 'agent: {command: a}')).toEndWith(': a service that starts before can write it');
+});
+
 test('`up` warns once of the missing program of three replicas, and of each where the programs differ', () => {
   const plan = planOf(`
 services:
