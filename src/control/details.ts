@@ -1,5 +1,5 @@
-// The details of one service as JSON: its command, environment, ports, probes and runs. Never contains the value of a secret.
-// Reads nothing itself. Pure.
+// The details of one service as JSON: its command, environment, ports, probes and runs. Never contains the value of a secret
+// variable; other texts are shown without the passwords that are recognized in them. Reads nothing itself. Pure.
 import type { Millis, Plan, Probe, ServicePlan } from '../plan/plan.ts';
 import { describeTarget } from '../plan/probes.ts';
 import { hideInArguments, hidePasswords, isSecretName } from '../plan/secrets.ts';
@@ -124,7 +124,12 @@ function probesOf(plan: ServicePlan, use: 'ready' | 'live', attempts: readonly L
       last:
         last === undefined
           ? null
-          : { time: toTime(last.at), result: last.result, text: last.detail, seconds: toSeconds(last.took) },
+          : {
+              time: toTime(last.at),
+              result: last.result,
+              text: hidePasswords(last.detail),
+              seconds: toSeconds(last.took),
+            },
     };
   });
 }
@@ -169,7 +174,7 @@ function toRunJson({ run, startedAt, endedAt, readyAfter, lasted, exit, result, 
     lasted_seconds: lasted === null ? null : toSeconds(lasted),
     exit: toWireExit(exit),
     result,
-    text,
+    text: text === null ? null : hidePasswords(text),
   };
 }
 

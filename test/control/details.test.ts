@@ -137,7 +137,14 @@ describe('the details of a service', () => {
     } as const;
     const rest = { method: 'GET', headers: { authorization: 'x' }, body: null, status: [], contains: null } as const;
     const own = { ...http, ...rest, matches: null, notMatches: null, json: null, verifyTls: true };
-    const last = { kind: 'live', index: 0, at: 2_000, result: 'failed', detail: 'status 503', took: 12 } as const;
+    const last = {
+      kind: 'live',
+      index: 0,
+      at: 2_000,
+      result: 'failed',
+      detail: 'exit code 1: https://me:x1@h',
+      took: 12,
+    } as const;
     const found = describeService({
       service: seen('db'),
       plan: plan([
@@ -154,7 +161,12 @@ describe('the details of a service', () => {
       {
         use: 'live',
         target: 'GET http://127.0.0.1:80/up',
-        last: { time: '1970-01-01T00:00:02.000Z', result: 'failed', text: 'status 503', seconds: 0.012 },
+        last: {
+          time: '1970-01-01T00:00:02.000Z',
+          result: 'failed',
+          text: 'exit code 1: https://me:***@h',
+          seconds: 0.012,
+        },
       },
       { use: 'live', target: 'GET http://[::1]:80/up', last: null },
     ]);
