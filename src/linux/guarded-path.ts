@@ -58,7 +58,8 @@ export class Folder {
 
 /**
  * Opens the file at an absolute path with the flags of open(2). Never blocks, and never acquires a controlling
- * terminal. Throws an Error, with `code` if the kernel refused.
+ * terminal. The file itself is checked after it is open, so O_TRUNC is no flag for it: a caller truncates what was returned.
+ * Throws an Error, with `code` if the kernel refused.
  */
 export function openGuarded(path: string, flags: number, purpose: Purpose, mode = 0o666): number {
   const walk = new Walk(path, purpose, false);

@@ -51,7 +51,7 @@ async function watchStatus(context: CommandContext, given: GivenFlags): Promise<
       missing = 0;
       const code = show(context, given, body, isTerminal ? '\x1b[H\x1b[2J' : '');
       if (code !== EXIT.ok && code !== EXIT.notReady) return code;
-    } else if (restarts === null || (response.isAway !== true && (!isRemote(context) || missing === MISSING_MOST))) {
+    } else if (restarts === null || (response.isAway !== true && (!isRemote(context) || missing >= MISSING_MOST))) {
       return reportNoSupervisor(context, response);
     } else if (!isAway) {
       reportDelay(context);
