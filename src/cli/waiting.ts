@@ -3,7 +3,7 @@ import type { Progress } from '../control/waiting.ts';
 import { printable } from '../text.ts';
 import { type CommandContext, EXIT } from './command.ts';
 import { ProgressLine } from './progress.ts';
-import { query, reportNoSupervisor, reportRefusal, streamFromSupervisor } from './request.ts';
+import { isRemote, query, reportNoSupervisor, reportRefusal, streamFromSupervisor } from './request.ts';
 
 /** How long after the timeout the client gives up if the supervisor has not reported it, milliseconds. */
 const TIMEOUT_SLACK = 1_000;
@@ -88,6 +88,14 @@ async function awaitPart(
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   const { last } = received;
   if (last === null || last.result === 'waiting') {
+    // Over TCP the network may have broken, or no supervisor listens because the next one is about to start.
+    if (isRemote(context)) {
+      const what = goal === 'ready' ? 'are ready' : 'have stopped';
+      context.err(
+        `svc-super: the connection broke, and no supervisor responds: it is not known whether the services ${what}\n`,
+      );
+      return EXIT.noSupervisor;
+    }
     // A supervisor ends after all services have stopped.
     if (goal !== 'ready') return EXIT.ok;
     context.err('svc-super: the supervisor has ended before the services were ready\n');

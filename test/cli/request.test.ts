@@ -4,6 +4,7 @@ import type { Command, CommandContext, GivenFlags } from '../../src/cli/command.
 import graph from '../../src/cli/commands/graph.ts';
 import health from '../../src/cli/commands/health.ts';
 import logs from '../../src/cli/commands/logs.ts';
+import scale from '../../src/cli/commands/scale.ts';
 import signal from '../../src/cli/commands/signal.ts';
 import status from '../../src/cli/commands/status.ts';
 import timeline from '../../src/cli/commands/timeline.ts';
@@ -88,6 +89,22 @@ test.each([
     out: '',
     err: 'svc-super: a bug in svc-super\n',
   });
+});
+
+test('`scale --wait` whose status is refused does not say that the removed replicas have stopped', async () => {
+  const difference = { added: [], idle: [], removed: ['web.1'], changed: [], unchanged: [], scale: [] };
+  const asked = { status: 200, body: { applied: true, ...difference } };
+  const refused = { status: 500, body: { error: 'a bug in svc-super' } };
+  const status = { status: 200, body: { services: [] } };
+  const given = { values: { wait: true }, positionals: ['web=1'] };
+  for (const answers of [
+    [asked, refused],
+    [asked, status, refused],
+  ]) {
+    const { code, out, err } = await run(scale, given, answers);
+    expect([code, err]).toEqual([1, 'svc-super: a bug in svc-super\n']);
+    expect(out).not.toContain('stopped');
+  }
 });
 
 test('`timeline --svg` writes beside the caller, and says why it cannot', async () => {

@@ -4,7 +4,7 @@ import { type Command, type CommandContext, EXIT, type GivenFlags } from '../com
 import { JSON_FLAG, readWaitLimit, TIMEOUT_FLAG } from '../flags.ts';
 import { describeReached } from '../operation.ts';
 import { printChange, type ReloadBody, requestChange } from '../reloaded.ts';
-import { callSupervisor } from '../request.ts';
+import { callSupervisor, reportNoSupervisor, reportRefusal } from '../request.ts';
 import { reportUsage } from '../usage.ts';
 import { awaitServices, waitExitCode } from '../waiting.ts';
 
@@ -65,6 +65,7 @@ async function scale(context: CommandContext, { values, positionals }: GivenFlag
   }
   if (values.wait !== true || isDry) return EXIT.ok;
   const starting = await stillStarting(context, new Set(wanted.map(({ name }) => name)));
+  if (typeof starting === 'number') return starting;
   const added = [...new Set([...replicas.added, ...starting])];
   return awaitReplicas(context, { added, removed: replicas.removed }, limit, values);
 }
@@ -73,9 +74,12 @@ async function scale(context: CommandContext, { values, positionals }: GivenFlag
  * The replicas that an earlier `scale` has added and that are not ready yet. It may have been this one: a request is repeated if the
  * supervisor dies before it has responded, and then nothing is left to change.
  */
-async function stillStarting(context: CommandContext, names: ReadonlySet<string>): Promise<readonly string[]> {
-  const response = await callSupervisor(context, { path: '/v1/status' });
-  const services = response.ok && response.status === 200 ? (response.body as StatusBody).services : [];
+async function stillStarting(
+  context: CommandContext,
+  names: ReadonlySet<string>,
+): Promise<readonly string[] | number> {
+  const services = await askServices(context);
+  if (typeof services === 'number') return services;
   return services
     .filter(({ name, replica, state }) => STARTING.has(state) && names.has(replica?.of ?? name))
     .map(({ name }) => name);
@@ -104,7 +108,9 @@ async function awaitReplicas(
     if (progress.result !== 'reached') return waitExitCode(progress);
     if (json !== true) context.out(await describeReached(context, 'ready', added));
   }
-  for (let left = await stillThere(context, removed); left.length > 0; left = await stillThere(context, left)) {
+  for (let left = await stillThere(context, removed); ; left = await stillThere(context, left)) {
+    if (typeof left === 'number') return left;
+    if (left.length === 0) break;
     const progress = await awaitServices(
       context,
       left,
@@ -118,12 +124,19 @@ async function awaitReplicas(
   return EXIT.ok;
 }
 
-/** The services of a list that the supervisor still has and that have not stopped. */
-async function stillThere(context: CommandContext, names: readonly string[]): Promise<readonly string[]> {
-  const response = names.length === 0 ? null : await callSupervisor(context, { path: '/v1/status' });
-  const services = response?.ok && response.status === 200 ? (response.body as StatusBody).services : [];
+/** The services of a list that the supervisor still has and that have not stopped; or an exit code. */
+async function stillThere(context: CommandContext, names: readonly string[]): Promise<readonly string[] | number> {
+  const services = names.length === 0 ? [] : await askServices(context);
+  if (typeof services === 'number') return services;
   const left = new Set(services.filter(({ state }) => !ENDED.has(state)).map(({ name }) => name));
   return names.filter((name) => left.has(name));
+}
+
+/** All services; or the exit code of a failure, which is reported. */
+async function askServices(context: CommandContext): Promise<StatusBody['services'] | number> {
+  const response = await callSupervisor(context, { path: '/v1/status' });
+  if (!response.ok) return reportNoSupervisor(context, response);
+  return response.status === 200 ? (response.body as StatusBody).services : reportRefusal(context, response.body);
 }
 
 /** States in which no process of a service is left. */
