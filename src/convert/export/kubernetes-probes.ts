@@ -25,7 +25,8 @@ export function toProbeFields(
   const ready = chooseProbe(service, 'ready', hasStartup, reporter);
   const live = chooseProbe(service, 'live', hasStartup, reporter);
   if (isGate && ready === null && service.ready.length > 0) {
-    const why = 'no probe of Kubernetes detects that it is ready, so its dependents start as soon as it runs';
+    const when = live === null ? 'as soon as it runs' : 'once its `live` probe succeeds';
+    const why = `no probe of Kubernetes detects that it is ready, so its dependents start ${when}`;
     reporter.add(['services', key, 'ready'], `\`ready\` of ${key}`, changed(why));
   }
   const start = hasStartup ? (ready ?? live) : null;
@@ -96,10 +97,13 @@ function chooseProbe(
   return chosen;
 }
 
-/** How much a probe says about a service in Kubernetes, which compares the status of an HTTP response only. */
+/**
+ * How much a probe says about a service. Kubernetes compares only the status of an HTTP response; but a path whose body tells
+ * something, such as /v1/models, most often has a status that does, too.
+ */
 function weight(probe: Probe): number {
   if (probe.kind !== 'http') return probe.kind === 'exec' ? 3 : 0;
-  return probe.json === null && probe.contains === null && probe.matches === null ? 1 : 2;
+  return bodyFields(probe).length === 0 ? 1 : 2;
 }
 
 function toAction(probe: Probe): object | null {

@@ -31,7 +31,7 @@ type Failed = Extract<ComposeFilesRead, { ok: false }>;
 const MAX_DEPTH = 10;
 const TOO_DEEP = `files or services refer to each other more than ${MAX_DEPTH} times, or in a circle`;
 
-/** Keys whose lists are added to those of the extended service; other lists and scalars replace them. */
+/** Keys whose lists are added to those of the extended service, a scalar as a list of one; other lists and scalars replace them. */
 const ADDED: ReadonlySet<string> = new Set(
   'ports expose volumes secrets configs dns dns_search tmpfs cap_add cap_drop devices env_file security_opt profiles'.split(
     ' ',
@@ -58,7 +58,7 @@ interface Files {
 
 /**
  * Reads a file and all it needs, and merges the files after it into it, as `docker compose -f A -f B` does. Fails where a file is
- * no YAML, and on `!reset` and `!override`.
+ * no YAML, on `!reset` and `!override`, and where `services` is not a map.
  */
 export function readComposeFiles(input: ImportInput, report: Report): ComposeFilesRead {
   const services = new Map<string, ComposeEntry>();
@@ -97,7 +97,8 @@ function addMerged(
 /** The values of a section and those of a later file, at the positions of the first. */
 function mergeSections(first: Section, later: Section): Section {
   const [base, own] = [first.node, later.node];
-  if (base?.kind !== 'map' || own?.kind !== 'map') return first;
+  if (own?.kind !== 'map') return first;
+  if (base?.kind !== 'map') return later;
   return first.with(merge(base, relocate(own, base)));
 }
 
@@ -243,9 +244,8 @@ function mergeValue(key: string, base: Node, own: Node): Node {
     const targets = new Set(own.items.map(targetOf));
     return { ...own, items: [...base.items.filter((item) => !targets.has(targetOf(item))), ...own.items] };
   }
-  if (base.kind === 'list' && own.kind === 'list' && ADDED.has(key))
-    return { ...own, items: [...base.items, ...own.items] };
-  return own;
+  if (!ADDED.has(key)) return own;
+  return { kind: 'list', items: [...itemsOf(base), ...itemsOf(own)], start: own.start, end: own.end };
 }
 
 /** Where a volume is mounted: the later of two with one target counts. */

@@ -13,15 +13,6 @@ function requestsOf(section: Section): readonly Section[] {
   return [...reservations, ...gpus.map((node) => new Section(node, section.source))];
 }
 
-/** Whether a service of the file asks for GPUs. */
-export function asksForGpus(section: Section): boolean {
-  return (
-    requestsOf(section).some((one) => asksForGpu(one)) ||
-    textOf(section.take('gpus')) === 'all' ||
-    textOf(section.take('runtime')) === 'nvidia'
-  );
-}
-
 /** The devices that svc-super assigns too: those of NVIDIA, which a request without a driver means, and those of AMD. */
 function asksForGpu(request: Section): boolean {
   const driver = request.text('driver');
@@ -30,7 +21,7 @@ function asksForGpu(request: Section): boolean {
   return driver === 'nvidia' || driver === 'amd';
 }
 
-/** Writes `gpus`. */
+/** Writes `gpus`, which shareGpus() may change. */
 export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, report, context } = reader;
   const requests = requestsOf(section);
@@ -47,19 +38,24 @@ export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']
       `docker run --runtime ${runtime}`,
     );
   if (wish === null) return;
-  fields.gpus = shareIfNeeded(wish, context);
+  fields.gpus = wish;
   if (wish === 0) return;
+  context.gpuUsers.push({ key: reader.key, where: section.where(), wish, fields });
   const isAmd = requests.length > 0 && requests.every((request) => request.text('driver') === 'amd');
   context.dockerRun.addOption(isAmd ? '--device /dev/kfd --device /dev/dri' : '--gpus all');
-  if (context.gpuUsers > 1) {
-    report.once(
-      'gpus',
-      section.where(),
-      `GPUs of ${reader.key}`,
-      'several services use them, and Docker gave them the same devices, so they are shared',
-      'write `gpus: 1` to give a service a device of its own',
-    );
-  }
+}
+
+/** Shares the devices if more than one service has some. */
+export function shareGpus({ gpuUsers, report }: Pick<ComposeContext, 'gpuUsers' | 'report'>): void {
+  const [first, second] = gpuUsers;
+  if (first === undefined || second === undefined) return;
+  for (const { wish, fields } of gpuUsers) fields.gpus = { share: wish };
+  report.changed(
+    first.where,
+    `GPUs of ${first.key}`,
+    'several services use them, and Docker gave them the same devices, so they are shared',
+    'write `gpus: 1` to give a service a device of its own',
+  );
 }
 
 /** The devices of two requests together: Docker gives a container those of each. Two counts begin with the same device. */
@@ -117,8 +113,4 @@ function wishOf(reader: ComposeReader, request: Section): Value | null {
   if (ids.length > 0) return devicesOf(ids);
   if (count === null || count === 'all' || count === '-1') return 'all';
   return /^\d{1,4}$/.test(count) ? Number(count) : 'all';
-}
-
-function shareIfNeeded(wish: Value, { gpuUsers }: ComposeContext): Value {
-  return gpuUsers > 1 && wish !== 0 ? { share: wish } : wish;
 }

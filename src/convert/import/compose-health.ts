@@ -16,6 +16,7 @@ const DEFAULT_RETRIES = 3;
 const USUAL_TIMEOUT = 5_000;
 const USUAL_INTERVAL = 10_000;
 
+/** Durations in milliseconds, above 0; null: not given. */
 interface Timing {
   readonly interval: number | null;
   readonly timeout: number | null;
@@ -37,14 +38,20 @@ export function importHealthcheck(reader: ComposeReader, service: ServiceDraft):
     switchOf(own.take('disable')) === true || (itemsOf(test).length > 0 && textOf(itemsOf(test)[0]) === 'NONE');
   const durations = ['interval', 'timeout', 'start_period', 'start_interval'].map((key) => readTime(reader, own, key));
   const [interval = null, timeout = null, startPeriod = null, startInterval = null] = durations;
-  const retries = Number(reader.textAt(own.take('retries'), 'services') ?? Number.NaN);
+  const retries = Number(reader.textAt(own.take('retries'), 'bare') ?? 0);
   for (const { key } of own.rest())
     report.lost(own.where(key), `healthcheck.${key} of ${service.name}`, 'Compose has no such key');
   if (isOff) {
     report.lost(own.where(), `healthcheck of ${service.name}`, 'it is switched off: nothing has to be written');
     return;
   }
-  const timing = { interval, timeout, startPeriod, startInterval, retries: Number.isInteger(retries) ? retries : null };
+  const timing = {
+    interval,
+    timeout,
+    startPeriod,
+    startInterval,
+    retries: Number.isInteger(retries) && retries > 0 ? retries : null,
+  };
   if (test === undefined) {
     if (image?.healthcheck) fromImage(reader, service, { ...image.healthcheck, ...given(timing) });
     else
@@ -58,6 +65,7 @@ function given(timing: Timing): Partial<Timing> {
   return Object.fromEntries(Object.entries(timing).filter(([, value]) => value !== null));
 }
 
+/** null: the value of the image, else the default; for Docker, that is what 0 means. */
 function readTime(reader: ComposeReader, section: Section, key: string): number | null {
   const text = reader.textAt(section.take(key), 'bare');
   if (text === null || text === '') return null;
@@ -69,7 +77,7 @@ function readTime(reader: ComposeReader, section: Section, key: string): number 
       `Compose refuses ${text}: it is not a duration like 1m30s`,
       'the default is used',
     );
-  return millis;
+  return millis === 0 ? null : millis;
 }
 
 function fromImage(reader: ComposeReader, service: ServiceDraft, check: ImageHealthcheck): void {
@@ -132,14 +140,13 @@ function writeProbe(reader: ComposeReader, service: ServiceDraft, probe: Record<
   const timeout = timing.timeout ?? DEFAULT_TIMEOUT;
   service.fields.ready = {
     ...probe,
-    ...(timeout > 0 && timeout !== USUAL_TIMEOUT && { timeout: writeDuration(timeout) }),
-    ...(interval > 0 && interval !== USUAL_INTERVAL && { interval: writeDuration(interval) }),
-    ...(timing.startInterval != null &&
-      timing.startInterval > 0 && { start_interval: writeDuration(timing.startInterval) }),
+    ...(timeout !== USUAL_TIMEOUT && { timeout: writeDuration(timeout) }),
+    ...(interval !== USUAL_INTERVAL && { interval: writeDuration(interval) }),
+    ...(timing.startInterval != null && { start_interval: writeDuration(timing.startInterval) }),
     continuous: true,
   };
   const retries = timing.retries ?? DEFAULT_RETRIES;
-  const patience = (timing.startPeriod ?? 0) + retries * (interval > 0 ? interval : DEFAULT_INTERVAL);
+  const patience = (timing.startPeriod ?? 0) + retries * interval;
   service.fields.start_timeout = writeDuration(patience);
   reader.report.once(
     'healthcheck',

@@ -2,7 +2,9 @@
 // have in common.
 import type { Node } from '../../config/tree.ts';
 import type { Where } from '../findings.ts';
+import type { ServiceDraft } from '../services-yaml.ts';
 import { briefOf, printedOf, type Section } from '../yaml-source.ts';
+import type { Value } from '../yaml-values.ts';
 import { findImage, type ImageConfig } from './compose-image.ts';
 import { type ComposeText, readComposeText } from './compose-text.ts';
 import type { Report } from './source.ts';
@@ -68,6 +70,15 @@ export class DockerRun {
   }
 }
 
+/** A service that has GPUs. */
+interface GpuUser {
+  readonly key: string;
+  readonly where: Where;
+  /** The value of `gpus` if no other service has any. */
+  readonly wish: Value;
+  readonly fields: ServiceDraft['fields'];
+}
+
 /** The parts of the file that the import of each service reads. */
 export interface ComposeContext {
   readonly report: Report;
@@ -76,8 +87,8 @@ export interface ComposeContext {
   readonly names: ReadonlyMap<string, string>;
   /** Services that only keep a network for others, and are left out. */
   readonly holders: ReadonlySet<string>;
-  /** How many services ask for GPUs. */
-  readonly gpuUsers: number;
+  /** The services that have GPUs, in the order of the file. */
+  readonly gpuUsers: GpuUser[];
   /** The files of secrets and configs, by `secrets.NAME` and `configs.NAME`. Others are no files. */
   readonly mounted: ReadonlyMap<string, string>;
   readonly dockerRun: DockerRun;
@@ -108,7 +119,10 @@ export class ComposeReader {
     return this.context.report;
   }
 
-  /** A scalar with its variables in one of the forms; null: none, or one that Compose refuses, which is reported. */
+  /**
+   * A scalar; null: none, or one that Compose refuses, which is reported. `form` (see ComposeText): `services` for a text that becomes
+   * a value of services.yaml, `shell` for one that a shell reads, `bare` for one that the import parses itself.
+   */
   textAt(node: Node | undefined, form: 'services' | 'shell' | 'bare'): string | null {
     const read = this.read(node);
     if (read === null) return null;

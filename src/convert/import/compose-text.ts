@@ -14,7 +14,7 @@ export interface ComposeText {
   readonly text: string;
   /** For `/bin/sh`, which replaces the references itself. */
   readonly shell: string;
-  /** With every variable unset; for comparing names of images. */
+  /** With every variable unset; for what the import parses itself: numbers, durations, names of images. */
   readonly bare: string;
   /** Names of the variables. */
   readonly variables: readonly string[];

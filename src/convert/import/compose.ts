@@ -7,7 +7,7 @@ import { meaningOf } from '../words.ts';
 import { briefOf, entriesOf, Section, textOf, textsOf } from '../yaml-source.ts';
 import { markTasks } from './compose-depends.ts';
 import { type ComposeEntry, readComposeFiles } from './compose-files.ts';
-import { asksForGpus } from './compose-gpus.ts';
+import { shareGpus } from './compose-gpus.ts';
 import { readImages } from './compose-image.ts';
 import { publishPorts } from './compose-outside.ts';
 import { type ComposeContext, ComposeReader, DockerRun } from './compose-reader.ts';
@@ -46,7 +46,7 @@ export function importCompose(input: ImportInput): Imported {
     images: images.images,
     names: new Map(kept.map(({ key, section }) => [key, names.take(key, report, section.where())])),
     holders: new Set(holders.map(({ key }) => key)),
-    gpuUsers: services.filter(({ section }) => asksForGpus(new Section(section.node, section.source))).length,
+    gpuUsers: [],
     mounted: filesOf(top),
     dockerRun: new DockerRun((path) => input.read(path)),
   };
@@ -59,6 +59,7 @@ export function importCompose(input: ImportInput): Imported {
   draft.services = kept.map(({ key, section }) =>
     importService(new ComposeReader(key, section, context), context.names.get(key) ?? key),
   );
+  shareGpus(context);
   markTasks(draft.services, report);
   importTop(top, draft, report);
   for (const one of [top, ...included]) reportRest(one, report);

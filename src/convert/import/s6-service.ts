@@ -64,7 +64,7 @@ export function importLongrun(reader: S6Reader, name: string): ServiceDraft {
     );
   importTimes(reader, service);
   if (definition.kind === 'legacy' && definition.entries.includes('down')) fields.start = 'manual';
-  if (/sleep infinity/.test(text ?? '')) {
+  if (/^[^#\n]*\bsleep infinity/m.test(text ?? '')) {
     report.look(
       startOf(path),
       `sleep infinity in run of ${name}`,
@@ -129,12 +129,25 @@ function importFinish(reader: S6Reader, service: ServiceDraft): void {
   );
 }
 
+/** The field that limits the time all the same where one of these files has 0, which is no limit in s6. */
+const LIMITS = { 'timeout-up': 'start_timeout', 'timeout-kill': 'stop_timeout' } as const;
+
 /** Files with milliseconds, and the stop signal. */
 function importTimes(reader: S6Reader, { fields, name }: ServiceDraft): void {
   const { report, definition } = reader;
-  const millis = (file: string): string | null => {
+  const millis = (file: keyof typeof LIMITS): string | null => {
     const text = fileOf(reader, file);
-    if (text === null || text === '0') return null;
+    if (text === null) return null;
+    if (text === '0') {
+      const why = `0 is no limit in s6; here \`${LIMITS[file]}\` limits it`;
+      report.changed(
+        startOf(`${definition.path}/${file}`),
+        `${file} of ${name}`,
+        why,
+        'raise it where that is too short',
+      );
+      return null;
+    }
     if (/^\d{1,9}$/.test(text)) return formatDuration(Number(text));
     report.look(
       startOf(`${definition.path}/${file}`),

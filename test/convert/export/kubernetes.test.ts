@@ -129,6 +129,20 @@ describe('probes', () => {
     }
   });
 
+  test('dependents of a service that only `notify` makes ready wait for its `live` probe, if there is one', async () => {
+    const reportOf = async (fields: object) =>
+      kubernetes({
+        services: {
+          a: { command: ['a'], ready: { notify: true }, ...fields },
+          b: { command: ['b'], depends_on: { a: 'ready' } },
+        },
+      });
+    expect((await reportOf({})).report).toContain('so its dependents start as soon as it runs');
+    const { find, report } = await reportOf({ port: 80, live: { http: '/alive' } });
+    expect(find('a')?.startupProbe).toMatchObject({ httpGet: { path: '/alive' } });
+    expect(report).toContain('so its dependents start once its `live` probe succeeds');
+  });
+
   test('of several the one that says most is taken, and the others are reported', async () => {
     const { container, report } = await only({
       ready: [{ http: '/health' }, { http: { path: '/models', json: { path: 'a' } } }, { tcp: true }],

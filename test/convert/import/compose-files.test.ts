@@ -60,6 +60,25 @@ test('`extends` that leads nowhere has its reason', async () => {
   );
 });
 
+test('a scalar is added to a list, and a list to a scalar', async () => {
+  const files = async (first: string, second: string) => {
+    const more = [{ path: 'b.yaml', text: `services: { web: { env_file: ${second} } }\n` }];
+    const { services } = await imported(`services: { web: ${service(`env_file: ${first}`)} }\n`, {}, { more });
+    return services.web.env_file;
+  };
+  const both = await files('[a.env]', '[b.env]');
+  expect(both).toHaveLength(2);
+  expect(await files('a.env', '[b.env]')).toEqual(both);
+  expect(await files('[a.env]', 'b.env')).toEqual(both);
+  expect(await files('a.env', 'b.env')).toEqual(both);
+});
+
+test('a file after an empty one keeps its top level', async () => {
+  const more = [{ path: 'b.yaml', text: `name: shop\nservices: { web: ${service('')} }\n` }];
+  const result = await importText('compose', 'null\n', { more });
+  expect(result.ok && parse(result.text).name).toBe('shop');
+});
+
 test('a tag is refused with what to import instead, also where several files are merged', async () => {
   const more = [{ path: 'b.yaml', text: 'services: { web: { environment: !reset {} } }\n' }];
   const result = await importText('compose', `services: { web: ${service('')} }\n`, { more });

@@ -46,3 +46,16 @@ test('the `docker run` line has the devices of the maker, and none for no device
   expect((await gpusOf(devices(request('count: 1', 'amd')))).report).toContain('--device /dev/kfd --device /dev/dri');
   expect((await gpusOf(visible('none'))).report).not.toContain('--gpus');
 });
+
+test('a service without a device takes no part in sharing', async () => {
+  const real = `a:\n    image: app\n    command: run\n    ${devices(request('count: 1'))}`;
+  const service = (fields: string) => `b: {image: app, command: run, ${fields}}`;
+  const imported = async (fields: string) => {
+    const result = await importText('compose', `services:\n  ${real}\n  ${service(fields)}\n`);
+    if (!result.ok) throw new Error(result.message);
+    return result.text;
+  };
+  expect(await imported('runtime: nvidia, environment: {NVIDIA_VISIBLE_DEVICES: none}')).toContain('    gpus: 1\n');
+  expect(await imported(devices(request('count: 0')))).toContain('    gpus: 1\n');
+  expect(await imported('runtime: nvidia')).toContain('share: 1');
+});

@@ -60,3 +60,18 @@ test('the tally of deaths limits no restarts, and a descriptor is one that `read
   expect(findings).toContainEqual(expect.stringContaining('max-death-tally of web: s6 restarts a service any number'));
   expect(findings).toContainEqual(expect.stringContaining('notification-fd of web: it is not a number from 3 to 255'));
 });
+
+test('a deadline of 0 is reported, since there is always one here', async () => {
+  const { text, findings } = await treeOf(longrun('web', { 'timeout-up': '0\n', 'timeout-kill': '0\n' }));
+  expect(text).not.toMatch(/start_timeout| {4}stop:/);
+  expect(findings).toContainEqual(expect.stringContaining('timeout-up of web: 0 is no limit in s6'));
+  expect(findings).toContainEqual(expect.stringContaining('timeout-kill of web: 0 is no limit in s6'));
+});
+
+test('a service that idles is found by its command, not by a comment', async () => {
+  const findingsOf = async (run: string) => (await treeOf(longrun('web', { run }))).findings.join('\n');
+  expect(await findingsOf('#!/bin/sh\n[ -n "$ON" ] || exec sleep infinity\nexec serve\n')).toContain(
+    'sleep infinity in',
+  );
+  expect(await findingsOf('#!/bin/sh\n# not: sleep infinity\nexec serve\n')).not.toContain('sleep infinity in');
+});

@@ -1,0 +1,28 @@
+// Health checks of Compose as `ready` probes: their times.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
+import { expect, test } from 'bun:test';
+import { parse } from 'yaml';
+import { yamlOf } from './rig.ts';
+
+async function timesOf(fields: string) {
+  const check = `{test: [CMD, check], ${fields}}`;
+  const { a } = parse(
+    await yamlOf('compose', `services: {a: {image: x, entrypoint: [run], healthcheck: ${check}}}`),
+  ).services;
+  const { exec: _, continuous: __, ...times } = a.ready;
+  return { ...times, start_timeout: a.start_timeout };
+}
+
+test('zero is the default of Docker', async () => {
+  const usual = { interval: '30s', timeout: '30s', start_timeout: '1m30s' };
+  expect(await timesOf('')).toEqual(usual);
+  expect(await timesOf('interval: 0s, timeout: 0s, retries: 0, start_period: 0s, start_interval: 0s')).toEqual(usual);
+});
+
+test('variables have their defaults', async () => {
+  expect(await timesOf('interval: "${I:-20s}", retries: "${R:-5}"')).toEqual({
+    interval: '20s',
+    timeout: '30s',
+    start_timeout: '1m40s',
+  });
+});
