@@ -156,7 +156,8 @@ function renderExcess({
 }: Notice & { readonly event: 'memory-exceeded' }): string {
   const used = `uses ${renderSize(bytes)} of memory, more than ${field} (${renderSize(max)})`;
   if (onExceed === 'warn') return used;
-  if (onExceed === 'restart') return `${used}: it is stopped, and starts again (\`on_exceed\`)`;
+  if (onExceed === 'restart')
+    return `${used}: it is stopped, and starts again unless \`restart.max\` is reached (\`on_exceed\`)`;
   return `${used}: it is stopped, which counts as a failure${field === 'max_memory' ? ' (`on_exceed`)' : ''}`;
 }
 

@@ -23,7 +23,7 @@ function reasonOf({ how, number }: Death): string {
 
 function describeDeath(death: Death): string {
   const { how, number } = death;
-  if (how === 'hung') return 'did not answer, and was killed';
+  if (how === 'hung') return 'was killed for not responding';
   return how === 'exit' ? `exited with code ${number}` : `was killed by ${reasonOf(death)}`;
 }
 

@@ -51,7 +51,7 @@ describe('on_exceed', () => {
     const sim = sample(simulate(plan([leaky('restart')]), {}, { renews: true }).until(1_000), 2_000, 2_000);
     expect(sim.deeds('leaky').filter((deed) => deed.includes('signal'))).toHaveLength(1);
     expect([sim.service('leaky').run, sim.state('leaky'), sim.code]).toEqual([2, 'ready', null]);
-    expect(sim.said('memory-exceeded')[0]).toContain('it is stopped, and starts again');
+    expect(sim.said('memory-exceeded')[0]).toContain('it is stopped, and starts again unless `restart.max` is reached');
     const [found] = takeSnapshot(sim.world, sim.now).services;
     expect(found).toMatchObject({ restarts: 1, memory: { max: MAX, onExceed: 'restart', exceeded: 1 } });
     // What the run before has used counts no more.

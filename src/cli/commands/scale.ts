@@ -74,10 +74,7 @@ async function scale(context: CommandContext, { values, positionals }: GivenFlag
  * The replicas that an earlier `scale` has added and that are not ready yet. It may have been this one: a request is repeated if the
  * supervisor dies before it has responded, and then nothing is left to change.
  */
-async function stillStarting(
-  context: CommandContext,
-  names: ReadonlySet<string>,
-): Promise<readonly string[] | number> {
+async function stillStarting(context: CommandContext, names: ReadonlySet<string>): Promise<readonly string[] | number> {
   const services = await askServices(context);
   if (typeof services === 'number') return services;
   return services
