@@ -73,9 +73,11 @@ export class FailureLines {
 /** Services that one line names. */
 const SHOWN = 8;
 
-/** `a (starting), b (pending), and 3 more`. */
+/** `a (starting), b (pending), and 3 more`. Only a ready service has its reason too: why it does not stop yet. */
 export function renderWaiting(waiting: readonly Awaited[]): string {
-  const shown = waiting.slice(0, SHOWN).map(({ name, state }) => `${name} (${state})`);
+  const shown = waiting
+    .slice(0, SHOWN)
+    .map(({ name, state, reason }) => `${name} (${state}${state === 'ready' && reason !== null ? `: ${reason}` : ''})`);
   const left = waiting.length - shown.length;
   return [...shown, ...(left > 0 ? [`and ${left} more`] : [])].join(', ');
 }

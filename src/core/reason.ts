@@ -41,6 +41,8 @@ export type Reason =
   /** What it waits for, or the latest result of its probes. */
   | { readonly kind: 'probe'; readonly detail: ProbeDetail }
   | { readonly kind: 'liveness'; readonly lapse: Lapse }
+  /** It is to stop, and services that need it stop first. */
+  | { readonly kind: 'stops-later' }
   /** `hasExited`: its main process is gone. */
   | { readonly kind: 'stopping'; readonly stage: StopStage; readonly hasExited: boolean }
   /** SIGKILL to these processes is not permitted. */

@@ -102,7 +102,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         wanted: isOff(state.id) ? 'down' : service.wanted,
         blocked: reasons.findBlockage(plan.name) !== null,
         unkillable: state.id === 'stopping' && state.refused !== undefined,
-        reason: reasonOf(reasons, plan, state, schedule, now),
+        reason: isToStop(service, world) ? { kind: 'stops-later' } : reasonOf(reasons, plan, state, schedule, now),
         pid: 'pid' in state && hasMain(state) ? state.pid : null,
         run,
         restarts,
@@ -127,6 +127,11 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
     groups: [...new Set([...(world.plan.groups ?? []), ...named])],
     services,
   };
+}
+
+/** Whether a run that has not been asked to stop is to stop: only its dependents can delay that. */
+function isToStop({ state, wanted }: Service, { phase }: World): boolean {
+  return 'probing' in state && (wanted !== 'up' || phase.id !== 'running');
 }
 
 /** A service is ready, or a task has completed; one with a schedule: it waits for its time, and its latest run has not failed. */

@@ -25,6 +25,8 @@ export function renderReason(reason: Reason): string {
       return renderDetail(reason.detail);
     case 'liveness':
       return renderLapse(reason.lapse);
+    case 'stops-later':
+      return 'stops after the services that need it';
     case 'stopping':
       if (reason.stage === 'killed' && !reason.hasExited) return 'SIGKILL was sent; waiting for it to end';
       return STOPPING[reason.stage];

@@ -32,6 +32,11 @@ test('a line without a terminal names the first services and counts the others',
   expect(renderWaiting(some(500))).toMatch(/^w\.0 \(starting\), .*, w\.7 \(starting\), and 492 more$/);
 });
 
+test('a ready service that is to stop has the reason why it does not yet', () => {
+  const reason = 'stops after the services that need it';
+  expect(renderWaiting([{ ...awaited, name: 'db', state: 'ready', reason }])).toBe(`db (ready: ${reason})`);
+});
+
 test('a failed start is reported once for each reason, whatever its durations', () => {
   const lines = new FailureLines();
   const failed = (reason: string, name = 'a') => lines.take([{ name, reason }]);

@@ -35,6 +35,21 @@ describe('stop', () => {
     expect(all.code).toBeNull();
   });
 
+  test('of a service whose dependents stop first: that is its reason, also in a shutdown', () => {
+    const shown = (sim: ReturnType<typeof simulate>) =>
+      takeSnapshot(sim.world, sim.now).services.map(({ state, reason }) => `${state} ${reason?.kind}`);
+    const later = 'ready stops-later';
+    const stopped = simulate(chain, { web: { stopTakes: 50 } }).until(100);
+    expect(shown(stopped.operate('restart', 'db', 'api', 'web').until(120))).toEqual([
+      later,
+      later,
+      'stopping stopping',
+    ]);
+    const ended = simulate(chain, { web: { stopTakes: 50 } }).until(100);
+    expect(shown(ended.stop().until(120))[0]).toBe(later);
+    expect(shown(simulate(chain).until(100))[0]).toBe('ready undefined');
+  });
+
   test('ends a pause between two runs, and a wait', () => {
     const services = [service('a', { restart: restart('always') }), service('b', { edges: [on('a', 'completed')] })];
     const sim = simulate(plan(services), { a: { ends: { after: 10, exit: withCode(1) } } }).until(100);
