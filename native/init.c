@@ -252,18 +252,22 @@ static void suspend(int child, int group, int signal) {
   sys_kill(-child, SIGCONT);
 }
 
+/** A command that obeys a forwarded stop does so within this time, milliseconds. */
+enum { STOP_WITHIN = 1000 };
+
 /**
  * Reaps all processes that have ended. Returns the exit code of the command if it is one of them, else -1. With `job`, a
- * command that was stopped is a stopped job, unless `forwarded`: then this is the stop that was forwarded, and clears it.
+ * command that was stopped is a stopped job, unless `forwarded_until` is in the future: then this is the stop that was forwarded,
+ * and clears it.
  */
-static int reap(const struct options *options, int child, int group, int job, int *forwarded) {
+static int reap(const struct options *options, int child, int group, int job, i64 *forwarded_until) {
   int status, code = -1;
   for (long pid; (pid = sys_wait4(-1, &status, WNOHANG | (job ? WUNTRACED : 0))) > 0;) {
     if ((status & 0xff) == 0x7f) {
       int signal = status >> 8 & 0xff;
       if (pid != child) continue;
-      if (!*forwarded && is_stop(signal)) suspend(child, group, signal);
-      *forwarded = 0;
+      if (*forwarded_until <= sys_now() && is_stop(signal)) suspend(child, group, signal);
+      *forwarded_until = 0;
     } else if (pid == child) {
       code = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
       if (options->verbose > 1) report("the command has ended with exit code ", code, "");
@@ -292,14 +296,15 @@ static int forward(const struct options *options, int child, struct caught *caug
 static int serve(const struct options *options, int child, int group, sigmask ignore_once) {
   const sigmask all = ~0ull;
   struct caught caught;
-  // `stop`: a stop was forwarded, so the next stop of the command does not come from the terminal. dumb-init stops itself after
-  // each one that arrives, also if it forwards none.
-  int job = options->flavour != DUMB_INIT, stop = 0;
+  // `stop_until`: a stop was forwarded, so a stop of the command before this time does not come from the terminal; a later one does,
+  // because the command has ignored the forwarded one. dumb-init stops itself after each one that arrives, also if it forwards none.
+  i64 stop_until = 0;
+  int job = options->flavour != DUMB_INIT;
   for (;;) {
     long signal = sys(__NR_rt_sigtimedwait, &all, &caught, NULL, sizeof all);
     if (signal < 0) continue;  // EINTR after a stop; no other error is possible
     if (signal == SIGCHLD) {
-      int code = reap(options, child, group, job, &stop);
+      int code = reap(options, child, group, job, &stop_until);
       if (code < 0) continue;
       hand_terminal(child, group);
       if (options->session && options->rewrite[SIGTERM]) sys_kill(-child, options->rewrite[SIGTERM]);
@@ -313,8 +318,8 @@ static int serve(const struct options *options, int child, int group, sigmask ig
       // SIGTTIN and SIGTTOU from the kernel are for our own process group, which is in the background.
       if (options->flavour == INIT && caught.code == SI_FROM_KERNEL && is_stop((int)signal) && signal != SIGTSTP) continue;
       if (signal == SIGCONT && job) hand_terminal(group, child);
-      if (signal == SIGCONT) stop = 0;
-      if (forward(options, child, &caught) && is_stop((int)signal)) stop = 1;
+      if (signal == SIGCONT) stop_until = 0;
+      if (forward(options, child, &caught) && is_stop((int)signal)) stop_until = sys_now() + STOP_WITHIN;
       // PID 1 cannot stop, but its SIGSTOP would discard a SIGCONT that has arrived since (signal(7)).
       if (!job && is_stop((int)signal) && sys_getpid() != 1) sys_kill((int)sys_getpid(), SIGSTOP);
     }

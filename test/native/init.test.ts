@@ -318,6 +318,26 @@ describe('terminal', () => {
     expect(await init.code).toBe(5);
   });
 
+  test('a forwarded stop that the command has ignored does not hide a Ctrl-Z of a second later', async () => {
+    const handler = `sigaction(SIGCONT, POSIX::SigAction->new(sub { syswrite(STDOUT, "continued\\n") }))`;
+    const obey = '$SIG{TSTP} = "DEFAULT"; print "obeys\\n"';
+    const perl = `use POSIX; $| = 1; ${handler}; $SIG{TSTP} = "IGNORE"; print "ready\\n"; <STDIN>; ${obey}; $_ = <STDIN> until /end/`;
+    await using init = run(['perl', '-e', perl], { terminal: true });
+    await init.line(/^ready/);
+    await init.signal(20);
+    const pid = await init.pid();
+    const status = () => readFileSync(`/proc/${pid}/status`, 'latin1');
+    await init.until('the init to handle it', () => /^State:\tS[\s\S]*^ShdPnd:\t0+$/m.test(status()));
+    const over = performance.now() + 1_000;
+    init.type('\n');
+    await init.line(/^obeys/);
+    await init.until('a second later', () => performance.now() > over);
+    init.type('\x1a');
+    await init.line(/^continued$/);
+    init.type('end\n');
+    expect(await init.code).toBe(0);
+  });
+
   test('a command that SIGTSTP from another process stopped stays stopped until SIGCONT', async () => {
     const perl = '$| = 1; $SIG{CONT} = sub { print "continued\\n" }; print "ready\\n"; sleep 1 while 1';
     await using init = run(['perl', '-e', perl], { terminal: true });
