@@ -1,5 +1,5 @@
 // Encodes and decodes frames. Trusts no length that it receives: a truncated payload is marked as bad, and nothing is read
-// beyond its end. What it writes must fit: see struct writer. Never interprets a request.
+// beyond its end. What it writes must fit: see struct writer. Interprets no request but REQUEST_BATCH.
 #include "frames.h"
 #include "svc-super.h"
 

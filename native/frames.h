@@ -17,7 +17,10 @@ enum request {
   REQUEST_SPAWN = 2,
   /** u32 sequence, u32 signal, u32 count, count × {u32 target, i32 number, u64 start}. Answered by EVENT_SIGNALLED. */
   REQUEST_SIGNAL = 3,
-  /** u32 run. Closes the pipes and the notify socket of the run, and removes its entry after EVENT_EXITED was sent. */
+  /**
+   * u32 run. Closes the pipes and the notify socket of the run, and removes its entry after EVENT_EXITED or EVENT_FAILED was
+   * sent.
+   */
   REQUEST_RELEASE = 4,
   /**
    * u32 on. 1: EVENT_REAPED is sent at once and lists process numbers. 0: it is sent at most once a second, without

@@ -1,5 +1,5 @@
 // The table of runs and the queue of reports about them. An entry becomes free when the supervisor has released the run
-// and its exit was reported, or when its failed start was reported. Reaps every child. Never writes to the supervisor.
+// and its exit or failed start was reported, in either order. Reaps every child. Never writes to the supervisor.
 #include "supervise.h"
 
 void queue_report(u32 slot, enum report report) {
