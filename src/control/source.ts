@@ -104,7 +104,10 @@ export interface ApiSource {
   usage(): ReadonlyMap<string, Usage>;
   /** The GPUs of the container, read at most every two seconds. `why`: why they cannot be read; null: no reason is known. */
   gpus(): Promise<GpuUses>;
-  /** The environment of a service's latest run, which has what its files contained then; null: there is no such service. */
+  /**
+   * The environment of a service's latest run, which has what its files contained then; before its first run, that of the plan. null:
+   * there is no such service.
+   */
   environmentOf(service: string): Readonly<Record<string, string>> | null;
   /** The last attempts of the probes of a service. */
   attempts(service: string): readonly LastAttempt[];

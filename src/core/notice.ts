@@ -55,8 +55,8 @@ export type ServiceNotice =
     }
   | { readonly event: 'stop-command-failed'; readonly detail: string; readonly signal: SignalName }
   /**
-   * Leftover processes were ended that the main process had left by itself, or that needed SIGKILL. `isBackground`: the program may
-   * have gone into the background.
+   * Leftover processes were ended that the main process had left by itself, or that needed SIGKILL. `name`: the service, with which
+   * the text begins. `isBackground`: the program may have gone into the background.
    */
   | {
       readonly event: 'cleaned-up';

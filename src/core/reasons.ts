@@ -1,5 +1,4 @@
-// Finds why a service waits, or why it can never start, for `status` and notices. What a barrier waits for is found once, even
-// if many services wait for it. Decides nothing.
+// Finds why a service waits, or why it can never start, for `status` and notices. Decides nothing.
 import type { Edge } from '../plan/plan.ts';
 import { type Barrier, barrierAt } from './barriers.ts';
 import type { Blockage, Obstacle, Reason, Wait } from './reason.ts';
@@ -11,6 +10,7 @@ import { claimOn, type World } from './world.ts';
 /** The most conditions of one barrier that are listed: one more than a message names, so that it can end with `...`. */
 const LISTED = 4;
 
+/** The reasons in one world, which does not change. What a barrier waits for is found once, even if many services wait for it. */
 export class Reasons {
   readonly #world: Pick<World, 'index' | 'services' | 'waits'>;
   /** By the number of a barrier. */

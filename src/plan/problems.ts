@@ -21,7 +21,7 @@ export interface Problems {
   place(path: Path, message: string, key?: boolean): Related;
   /** A suggestion for a name that does not exist; undefined once there are hundreds of diagnostics. */
   suggest(name: string, known: () => readonly string[]): string | undefined;
-  /** Adds a diagnostic about a file other than services.yaml. */
+  /** Adds a diagnostic about a file other than services.yaml, which is read once for all services. */
   elsewhere(diagnostic: Diagnostic): void;
   readonly all: readonly Diagnostic[];
 }

@@ -15,7 +15,10 @@ import type { Parts } from './parts.ts';
 
 /** The longest wait for a reader of our output that reads no byte, milliseconds. */
 const LAST_DRAIN = 2_000;
-/** The same after `stop_timeout`, or if no byte was read before; the post-mortem gets at least this time. */
+/**
+ * The least time for the output of services, and again for the post-mortem; and the longest wait, in the post-mortem, for a reader that
+ * did not take all of that output.
+ */
 const LEAST_DRAIN = 500;
 
 interface ShutdownParts {
