@@ -50,7 +50,7 @@ export function cpus(): Shape<readonly number[]> {
   const wanted = 'processor numbers as a text (`"0-3,8"`)';
   return {
     wanted,
-    schema: () => ({ type: 'string', pattern: '^\\d+(-\\d+)?(,\\d+(-\\d+)?)*$|\\$\\{' }),
+    schema: () => ({ type: 'string', pattern: '^\\s*\\d+(-\\d+)?\\s*(,\\s*\\d+(-\\d+)?\\s*)*$|\\$\\{' }),
     read(node, name, reading) {
       if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
       const filled = fill(node, reading, 'text');

@@ -19,7 +19,7 @@ import { findService, OPERATIONS, SERVICE_NAME } from './operations.ts';
 import { ResourceHistory } from './resource-history.ts';
 import { select } from './selection.ts';
 import { waitFor } from './waiting.ts';
-import type { WireGraphNode } from './wire.ts';
+import type { WireGraphNode, WireSchedule } from './wire.ts';
 
 const STATUS: Route = {
   method: 'GET',
@@ -50,15 +50,23 @@ const STATUS: Route = {
   },
 };
 
+/** Whether a scheduled task is healthy while it runs again, as for `healthy` (core/snapshot.ts). */
+function isSound(schedule: WireSchedule | null): boolean {
+  return schedule !== null && schedule.last_run?.success !== false;
+}
+
 const HEALTH: Route = {
   method: 'GET',
   path: '/v1/health',
   summary: 'Whether every essential service is ready and every essential task has completed',
-  responses: { 200: 'healthy', 503: 'not healthy: `waiting` lists the services and the reasons' },
+  responses: {
+    200: 'healthy',
+    503: 'not healthy: `waiting` lists the services and the reasons; it may be empty while everything is being stopped',
+  },
   respond: (source) => {
     const { healthy, services } = source.snapshot();
     const waiting = services
-      .filter(({ essential, ready, state }) => essential && !ready && !isOff(state))
+      .filter(({ essential, ready, state, schedule }) => essential && !ready && !isOff(state) && !isSound(schedule))
       .map(({ name, state, reason }) => ({ name, state, reason }));
     return { status: healthy ? 200 : 503, body: { healthy, waiting } };
   },

@@ -91,6 +91,14 @@ test.each([
   });
 });
 
+test('`health` says why a supervisor whose services are all ready is not healthy', async () => {
+  const answer = { status: 503, body: { healthy: false, waiting: [] } };
+  expect(await run(health, { values: {}, positionals: [] }, [answer])).toMatchObject({
+    code: 1,
+    out: 'everything is being stopped\n',
+  });
+});
+
 test('`scale --wait` whose status is refused does not say that the removed replicas have stopped', async () => {
   const difference = { added: [], idle: [], removed: ['web.1'], changed: [], unchanged: [], scale: [] };
   const asked = { status: 200, body: { applied: true, ...difference } };

@@ -73,7 +73,7 @@ services:
     umask: "0022"
     nice: \${NICE:-5}
     oom_score_adj: 100
-    cpus: "0-3,8"
+    cpus: "0-3, 8"
     limits: { nofile: 65536, memlock: unlimited, core: { soft: 0, hard: 1GiB } }
     log:
       { prefix: false, format: json, time: true, when_full: drop, ansi: strip, merge: false, drop: [x], file: { path: a.log, max_size: 1MiB, keep: 3, compress: true }, stderr_file: { path: a.err } }

@@ -68,6 +68,11 @@ describe('reading', () => {
       status: 503,
       body: { healthy: false, waiting: [{ name: 'db', state: 'starting', reason: 'HTTP 503' }] },
     });
+    // A scheduled task that runs again is not the reason.
+    const when = { cron: null, every_seconds: 60, time_zone: null, next_run: null };
+    const schedule = { ...when, last_run: null, completed: 0, failed: 0, skipped: 0, missed: 0 };
+    source.services.push(seen('backup', { type: 'task', state: 'starting', schedule }));
+    expect(bodyOf(await request(source, 'GET', '/v1/health'))).toMatchObject({ waiting: [{ name: 'db' }] });
   });
 
   test('the dependency graph', async () => {

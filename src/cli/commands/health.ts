@@ -30,6 +30,7 @@ async function showHealth(context: CommandContext, { values }: GivenFlags): Prom
   const body = response.body as { readonly healthy: boolean; readonly waiting: Progress['waiting'] };
   if (values.json === true) context.out(renderJson(body));
   else if (body.healthy) context.out('healthy\n');
-  else context.out(body.waiting.map((service) => `${describeState(service)}\n`).join(''));
+  else if (body.waiting.length > 0) context.out(body.waiting.map((one) => `${describeState(one)}\n`).join(''));
+  else context.out('everything is being stopped\n');
   return body.healthy ? EXIT.ok : EXIT.unhealthy;
 }

@@ -106,7 +106,8 @@ function readSequence(text: string, at: number): Sequence | null {
   if (next === ESC) return { input: { kind: 'key', key: 'escape' }, size: 1 };
   if (next === 'O') {
     const final = text[at + 2];
-    return final === undefined ? null : { input: keyInput(final === 'P' ? 'f1' : FINAL[final]), size: 3 };
+    if (final === undefined) return null;
+    return { input: keyInput(final === 'P' ? 'f1' : FINAL[final]), size: /[ -~]/.test(final) ? 3 : 2 };
   }
   // Escape and the next key, which the link has delivered together. Alt with a key sends the same, and is not used.
   if (next !== '[') return { input: { kind: 'key', key: 'escape' }, size: 1 };
@@ -117,6 +118,8 @@ function readSequence(text: string, at: number): Sequence | null {
   while (end < text.length && /[0-?\x20-/]/.test(text[end] ?? '')) end += 1;
   const final = text[end];
   if (final === undefined) return null;
+  // Another sequence or key begins before the end of this one, which means nothing then.
+  if (!/[@-~]/.test(final)) return { input: null, size: end - at };
   return { input: controlSequence(text.slice(at + 2, end), final), size: end + 1 - at };
 }
 

@@ -51,6 +51,10 @@ test('sequences that mean nothing here are left out', () => {
   expect(inputs('\x1b[?62;c\x1b[200~\x1b[Iq')).toEqual([key('q')]);
 });
 
+test('a sequence that another one cuts off is left out, and the other one is read', () => {
+  expect(inputs('\x1b[\x1b[A\x1b[1;\x1b[B\x1bO\x1b[C\x1b[\rq')).toEqual(['up', 'down', 'right', 'enter', 'q'].map(key));
+});
+
 test('Escape and a key right after it are both keys', () => {
   expect(inputs('\x1bx\x1b\x1b[A')).toEqual(['escape', 'x', 'escape', 'up'].map(key));
 });
