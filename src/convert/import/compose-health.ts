@@ -21,7 +21,7 @@ interface Timing {
   readonly interval: number | null;
   readonly timeout: number | null;
   readonly startPeriod: number | null;
-  readonly startInterval?: number | null;
+  readonly startInterval: number | null;
   readonly retries: number | null;
 }
 
@@ -58,7 +58,8 @@ export function importHealthcheck(reader: ComposeReader, service: ServiceDraft):
       report.look(own.where(), `healthcheck of ${service.name}`, 'its test is in the image', 'give `--image-config`');
     return;
   }
-  writeProbe(reader, service, probeOf(reader, test, service), timing);
+  // Docker takes what is not given from the image, whose command is not used.
+  writeProbe(reader, service, probeOf(reader, test, service), { ...timing, ...image?.healthcheck, ...given(timing) });
 }
 
 function given(timing: Timing): Partial<Timing> {
@@ -142,7 +143,7 @@ function writeProbe(reader: ComposeReader, service: ServiceDraft, probe: Record<
     ...probe,
     ...(timeout !== USUAL_TIMEOUT && { timeout: writeDuration(timeout) }),
     ...(interval !== USUAL_INTERVAL && { interval: writeDuration(interval) }),
-    ...(timing.startInterval != null && { start_interval: writeDuration(timing.startInterval) }),
+    ...(timing.startInterval !== null && { start_interval: writeDuration(timing.startInterval) }),
     continuous: true,
   };
   const retries = timing.retries ?? DEFAULT_RETRIES;

@@ -9,6 +9,7 @@ export interface ImageHealthcheck {
   readonly interval: number | null;
   readonly timeout: number | null;
   readonly startPeriod: number | null;
+  readonly startInterval: number | null;
   readonly retries: number | null;
 }
 
@@ -88,6 +89,7 @@ function readHealthcheck(section: Section): ImageHealthcheck {
     interval: millis('Interval'),
     timeout: millis('Timeout'),
     startPeriod: millis('StartPeriod'),
+    startInterval: millis('StartInterval'),
     retries: Number(section.text('Retries') ?? 0) || null,
   };
 }

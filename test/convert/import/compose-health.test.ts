@@ -4,11 +4,12 @@ import { expect, test } from 'bun:test';
 import { parse } from 'yaml';
 import { yamlOf } from './rig.ts';
 
-async function timesOf(fields: string) {
+async function timesOf(fields: string, image?: object) {
   const check = `{test: [CMD, check], ${fields}}`;
-  const { a } = parse(
-    await yamlOf('compose', `services: {a: {image: x, entrypoint: [run], healthcheck: ${check}}}`),
-  ).services;
+  const source = `services: {a: {image: x, entrypoint: [run], healthcheck: ${check}}}`;
+  const config = { Entrypoint: ['run'], Healthcheck: image };
+  const imageConfigs = [{ path: 'x.json', text: JSON.stringify([{ RepoTags: ['x:latest'], Config: config }]) }];
+  const { a } = parse(await yamlOf('compose', source, image === undefined ? {} : { imageConfigs })).services;
   const { exec: _, continuous: __, ...times } = a.ready;
   return { ...times, start_timeout: a.start_timeout };
 }
@@ -17,6 +18,16 @@ test('zero is the default of Docker', async () => {
   const usual = { interval: '30s', timeout: '30s', start_timeout: '1m30s' };
   expect(await timesOf('')).toEqual(usual);
   expect(await timesOf('interval: 0s, timeout: 0s, retries: 0, start_period: 0s, start_interval: 0s')).toEqual(usual);
+});
+
+test('times that the file does not give are those of the image', async () => {
+  const second = 1_000_000_000;
+  const times = { Interval: 4 * second, Timeout: 3 * second, StartPeriod: 60 * second, StartInterval: 2 * second };
+  expect(await timesOf('interval: 10s', { Test: ['CMD', 'theirs'], ...times, Retries: 6 })).toEqual({
+    timeout: '3s',
+    start_interval: '2s',
+    start_timeout: '2m',
+  });
 });
 
 test('variables have their defaults', async () => {
