@@ -41,8 +41,10 @@ export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']
   fields.gpus = wish;
   if (wish === 0) return;
   context.gpuUsers.push({ key: reader.key, where: section.where(), wish, fields });
-  const isAmd = requests.length > 0 && requests.every((request) => request.text('driver') === 'amd');
-  context.dockerRun.addOption(isAmd ? '--device /dev/kfd --device /dev/dri' : '--gpus all');
+  const drivers = requests.filter((one) => asksForGpu(one)).map((one) => one.text('driver'));
+  if (drivers.includes('amd')) context.dockerRun.addOption('--device /dev/kfd --device /dev/dri');
+  if (usesAll || runtime === 'nvidia' || drivers.some((driver) => driver !== 'amd'))
+    context.dockerRun.addOption('--gpus all');
 }
 
 /** Shares the devices if more than one service has some. */

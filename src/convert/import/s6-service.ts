@@ -15,7 +15,6 @@ const LOST: Readonly<Record<string, string>> = {
   nosetsid: 'each service has a session of its own',
   'timeout-down': 'it limits `down`, which is not carried over',
   'timeout-finish': 'the deadline of a hook is its `timeout`',
-  'pipeline-name': 'there are no pipelines of services',
   'producer-for': 'the output is printed',
   'lock-fd': 'there is no lock',
   'max-death-tally': 's6 restarts a service any number of times; this is how many of its ends s6 remembers',
@@ -24,7 +23,7 @@ const LOST: Readonly<Record<string, string>> = {
 
 /** Files that are read elsewhere. */
 const READ =
-  /^(?:run|up|type|finish|dependencies|dependencies\.d\/|contents|contents\.d\/|consumer-for|log\/|notification-fd|timeout-up|timeout-kill|down-signal)$/;
+  /^(?:run|up|type|finish|dependencies|dependencies\.d\/|contents|contents\.d\/|consumer-for|pipeline-name|log\/|notification-fd|timeout-up|timeout-kill|down-signal)$/;
 
 /** One definition and what there is around it. */
 export interface S6Reader {

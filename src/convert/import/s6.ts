@@ -12,6 +12,9 @@ import { fileOf, importLongrun, importOneshot, reportFiles } from './s6-service.
 import { findTree, type S6Definition, type S6Path, type S6Tree } from './s6-tree.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 
+/** Default of `stop_timeout`, seconds. */
+const USUAL_STOP = 9;
+
 /** Imports a folder. Fails where there is no tree in it, or nothing that runs. */
 export function importS6(input: ImportInput): Imported {
   const tree = findTree(input);
@@ -50,7 +53,7 @@ function importStopTimeout(draft: FileDraft, report: Report): void {
   });
   const millis = times.map((text) => parseDuration(text)).map((read) => (read.ok ? read.value : 0));
   const longest = toSeconds(Math.max(0, ...millis));
-  if (longest < 9) return;
+  if (longest < USUAL_STOP) return;
   draft.top.stop_timeout = writeStopTimeout(longest);
   report.changed(
     null,
@@ -113,8 +116,12 @@ function importScript(input: ImportInput, { path, inside }: S6Path, names: Names
 
 /** Lines `path recurse owner mode-of-files mode-of-folders`. */
 function importAttrs(input: ImportInput, { path, inside }: S6Path, names: Names, report: Report): ServiceDraft | null {
-  const lines = (input.read(path) ?? '').split('\n');
-  const commands = lines.flatMap((line, index) => {
+  const text = input.read(path);
+  if (text === null) {
+    report.look(startOf(path), path, 'it cannot be read', 'it is left out');
+    return null;
+  }
+  const commands = text.split('\n').flatMap((line, index) => {
     if (line.trim() === '' || line.startsWith('#')) return [];
     const [target = '', recurse = '', owner = '', files = '', folders = ''] = line.trim().split(/\s+/);
     if (folders === '' || !/^(?:true|false)$/.test(recurse)) {
@@ -159,14 +166,29 @@ function changeOwner(account: string, chown: (owner: string) => string): string 
   return `if id -u ${quoteWord(user)} >/dev/null 2>&1; then ${chown(owner)}; else ${chown(fallback)}; fi`;
 }
 
-/** Definitions by name, and what a bundle stands for. */
+/** Definitions by name, and what a bundle stands for. Of a name in s6-rc.d and in services.d, the one in s6-rc.d is taken. */
 class Definitions {
   readonly all: ReadonlyMap<string, S6Definition>;
   readonly #input: ImportInput;
+  /** The last loggers of pipelines, by `pipeline-name`: a bundle of the pipeline that no folder defines. */
+  readonly #pipelines: ReadonlyMap<string, S6Definition>;
 
-  constructor(input: ImportInput, definitions: readonly S6Definition[]) {
+  constructor(input: ImportInput, definitions: readonly S6Definition[], report: Report) {
     this.#input = input;
-    this.all = new Map(definitions.map((one) => [one.name, one]));
+    const all = new Map<string, S6Definition>();
+    for (const one of definitions) {
+      const { name, path } = one;
+      if (!all.has(name)) all.set(name, one);
+      else report.look(startOf(path), path, `s6-rc.d has ${name} too, which is taken`, 'it is left out: compare them');
+    }
+    this.all = all;
+    this.#pipelines = new Map(
+      [...all.values()].flatMap((one) => {
+        const isLast = one.entries.includes('consumer-for') && !one.entries.includes('producer-for');
+        const name = isLast ? fileOf({ input, definition: one }, 'pipeline-name')?.trim() : undefined;
+        return name === undefined || name === '' ? [] : [[name, one]];
+      }),
+    );
   }
 
   typeOf(definition: S6Definition): string {
@@ -187,13 +209,22 @@ class Definitions {
     ];
   }
 
-  /** The services and tasks that a name stands for: itself, or the members of a bundle. */
+  /** The services and tasks that a name stands for: itself, or the members of a bundle or a pipeline. */
   members(name: string, seen = new Set<string>()): readonly string[] {
-    const definition = this.all.get(name);
-    if (definition === undefined || seen.has(name)) return [];
+    if (seen.has(name)) return [];
     seen.add(name);
+    const definition = this.all.get(name);
+    if (definition === undefined) return this.#pipelineOf(this.#pipelines.get(name), seen);
     if (this.typeOf(definition) !== 'bundle') return [name];
     return this.namesIn(definition, 'contents').flatMap((one) => this.members(one, seen));
+  }
+
+  /** The services that lead to a logger, and itself. */
+  #pipelineOf(last: S6Definition | undefined, seen: Set<string>): readonly string[] {
+    if (last === undefined || seen.has(last.name)) return [];
+    seen.add(last.name);
+    const producers = (fileOf({ input: this.#input, definition: last }, 'consumer-for') ?? '').split(/\s+/);
+    return [last.name, ...producers.flatMap((one) => this.#pipelineOf(this.all.get(one), seen))];
   }
 
   /** What the bundles `user` and `user2` bring up, with what that needs; null: there is no such bundle. */
@@ -216,7 +247,7 @@ class Definitions {
 const OF_OVERLAY = /^(?:base|user|user2|top|init|init-\w+|fix-attrs|legacy-cont-init|legacy-services|syslogd.*)$/;
 
 function importDefinitions(input: ImportInput, tree: S6Tree, names: Names, report: Report): readonly ServiceDraft[] {
-  const definitions = new Definitions(input, tree.definitions);
+  const definitions = new Definitions(input, tree.definitions, report);
   const enabled = definitions.enabled();
   const made = new Map<string, ServiceDraft>();
   const loggers: S6Definition[] = [];
@@ -300,7 +331,7 @@ function importLogger(
       `notification-fd of ${definition.name}`,
       'the logger is not carried over',
     );
-  const producer = fileOf(reader, 'consumer-for')?.split('\n')[0]?.trim() ?? '';
+  const [producer = '', ...others] = fileOf(reader, 'consumer-for')?.trim().split(/\s+/) ?? [];
   const service = made.get(producer);
   const folder = logFolder(fileOf(reader, 'run'));
   if (service !== undefined && folder !== null) {
@@ -310,11 +341,12 @@ function importLogger(
       definition.name,
       `svc-super writes ${folder}/current itself, rotates it by size, and prints the lines too`,
     );
-  } else
+  }
+  for (const one of service !== undefined && folder !== null ? others : [producer, ...others])
     report.lost(
       startOf(definition.path),
       definition.name,
-      `it reads the output of ${producer}, which svc-super prints`,
+      `it reads the output of ${one}, which svc-super prints`,
       'use `log` of the service',
     );
 }
@@ -329,7 +361,11 @@ function importLegacyLogger(
   const path = `${definition.path}/log/run`;
   const text = input.read(path);
   const folder = logFolder(text);
-  if (service === undefined || text === null) return;
+  if (service === undefined) return;
+  if (text === null) {
+    report.look(startOf(path), `log of ${definition.name}`, 'it has no `run` file that can be read', 'it is left out');
+    return;
+  }
   if (folder === null) {
     report.lost(
       startOf(path),

@@ -45,6 +45,13 @@ test('the `docker run` line has the devices of the maker, and none for no device
   expect((await gpusOf(devices(request('count: 1')))).report).toContain('--gpus all');
   expect((await gpusOf(devices(request('count: 1', 'amd')))).report).toContain('--device /dev/kfd --device /dev/dri');
   expect((await gpusOf(visible('none'))).report).not.toContain('--gpus');
+  const both = (await gpusOf(devices(request('count: 1', 'amd'), request('count: 1')))).report;
+  expect(both).toContain('--device /dev/kfd --device /dev/dri');
+  expect(both).toContain('--gpus all');
+  // The other one is refused.
+  const amd = (await gpusOf(devices(request('count: 1', 'amd'), request('count: 1', 'xyz')))).report;
+  expect(amd).toContain('--device /dev/kfd --device /dev/dri');
+  expect(amd).not.toContain('--gpus all');
 });
 
 test('a service without a device takes no part in sharing', async () => {

@@ -2,8 +2,8 @@
 import { expect, test } from 'bun:test';
 import { importText, lines } from './rig.ts';
 
-/** Imports a tree of these files, by path. */
-async function treeOf(files: Readonly<Record<string, string>>) {
+/** Imports a tree of these files, by path; null: one that cannot be read. */
+async function treeOf(files: Readonly<Record<string, string | null>>) {
   const read = (path: string) => files[path] ?? null;
   const list = (folder: string) => {
     const below = Object.keys(files).filter((path) => path.startsWith(`${folder}/`));
@@ -74,4 +74,54 @@ test('a service that idles is found by its command, not by a comment', async () 
     'sleep infinity in',
   );
   expect(await findingsOf('#!/bin/sh\n# not: sleep infinity\nexec serve\n')).not.toContain('sleep infinity in');
+});
+
+test('the bundle that `pipeline-name` makes is enabled, and may be depended on', async () => {
+  const log = (producer: string, more: Readonly<Record<string, string>> = {}) => ({
+    'consumer-for': producer,
+    ...more,
+  });
+  const { text, findings } = await treeOf({
+    ...longrun('web', { 'producer-for': 'web-filter\n', 'dependencies.d/db-pipeline': '' }),
+    ...longrun('web-filter', log('web\n', { 'producer-for': 'web-log\n', 'pipeline-name': 'no-end\n' })),
+    ...longrun('web-log', log('web-filter\n', { 'pipeline-name': 'web-pipeline\n' })),
+    ...longrun('db', { 'producer-for': 'db-log\n' }),
+    ...longrun('db-log', log('db\n', { 'pipeline-name': 'db-pipeline\n' })),
+    ...longrun('off', { 'producer-for': 'off-log\n' }),
+    ...longrun('off-log', log('off\n', { 'pipeline-name': 'off-pipeline\n' })),
+    [`${RC}/user/type`]: 'bundle\n',
+    [`${RC}/user/contents.d/web-pipeline`]: '',
+    [`${RC}/user/contents.d/no-end`]: '',
+  });
+  expect(text.match(/start: manual/g)).toHaveLength(1);
+  expect(text).toMatch(/depends_on:\s*(?:- |\[)?"?db\b/);
+  const manual = findings.filter((line) => line.includes('so s6 does not start it'));
+  expect(manual).toEqual([expect.stringContaining('off: it is in no')]);
+  expect(findings.join('\n')).not.toMatch(/pipeline-name|dependency db-pipeline/);
+});
+
+test('of a service in s6-rc.d and in services.d, the first is taken and the other is reported', async () => {
+  const legacy = 'tree/etc/services.d/web';
+  const { text, findings } = await treeOf({ ...longrun('web'), [`${legacy}/run`]: '#!/bin/sh\nexec other\n' });
+  expect(text).toContain('serve');
+  expect(text).not.toContain('other');
+  expect(findings).toContainEqual(expect.stringContaining(`needs a look: ${legacy}: s6-rc.d has web too`));
+});
+
+test('a file of fix-attrs that cannot be read is reported', async () => {
+  const { findings } = await treeOf({ 'tree/etc/fix-attrs.d/10': null, ...longrun('web') });
+  expect(findings).toContainEqual(expect.stringContaining('tree/etc/fix-attrs.d/10: it cannot be read'));
+});
+
+test('each service whose output a logger reads is reported, and a logger that cannot be read', async () => {
+  const { text, findings } = await treeOf({
+    ...longrun('a'),
+    ...longrun('b'),
+    ...longrun('log', { 'consumer-for': 'a\nb\n', run: '#!/bin/sh\nexec s6-log n5 /var/log/a\n' }),
+    'tree/etc/services.d/c/run': '#!/bin/sh\nexec c\n',
+    'tree/etc/services.d/c/log/run': null,
+  });
+  expect(text.match(/path: \S+/g)).toEqual(['path: /var/log/a/current']);
+  expect(findings).toContainEqual(expect.stringContaining('log: it reads the output of b, which svc-super prints'));
+  expect(findings).toContainEqual(expect.stringContaining('log of c: it has no `run` file that can be read'));
 });
