@@ -77,6 +77,9 @@ function toHttp(http: HttpTarget, common: ProbeCommon, ownPort: () => number): H
   };
 }
 
+// A `tcp` probe has no key `port`.
+const TCP_PORT = 'write the port in the probe, such as `tcp: 8080`, or add `port` to the service';
+
 function missingPort(service: ServiceConfig, path: Path, problems: Problems): number {
   // An invalid port has been reported already.
   if (!service.broken.has('port') && !service.broken.has('ports')) {
@@ -85,7 +88,7 @@ function missingPort(service: ServiceConfig, path: Path, problems: Problems): nu
       ['services', service.name, ...path],
       'missing-port',
       `this probe has no port, and \`${service.key}\` has no \`port\``,
-      { key: true, suggestion: 'add `port` to the probe or to the service' },
+      { key: true, suggestion: path.at(-1) === 'tcp' ? TCP_PORT : 'add `port` to the probe or to the service' },
     );
   }
   return 0;

@@ -193,6 +193,19 @@ services.yaml:2:33: error: this probe has no port, and \`web\` has no \`port\`
 `,
   },
   {
+    title: 'a `tcp` probe without a port is its port',
+    file: `
+services:
+  web: { command: run, ready: { tcp: true } }
+`,
+    says: `
+services.yaml:2:33: error: this probe has no port, and \`web\` has no \`port\`
+   2 |   web: { command: run, ready: { tcp: true } }
+     |                                 ~~~
+     help: write the port in the probe, such as \`tcp: 8080\`, or add \`port\` to the service
+`,
+  },
+  {
     title: 'a task cannot have `restart: always` or a `live` probe',
     file: `
 services:
