@@ -53,7 +53,7 @@ const words = (path: string): readonly string[] => readLatin1(path).trim().split
 /** Why services cannot have cgroups of their own here; null: they can. Makes a cgroup to find out, and removes it. */
 export function whyNoCgroup(): string | null {
   const home = ownHome();
-  if (home === null) return 'no cgroup with a limit of memory is mounted at /sys/fs/cgroup';
+  if (home === null) return 'no cgroup file system with the controller for memory is mounted at /sys/fs/cgroup';
   const { version, folder } = home;
   const trial = `${folder}/${PREFIX}check.${process.pid}`;
   try {

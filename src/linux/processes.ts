@@ -179,12 +179,15 @@ export function readRunName(pid: number): string | null {
   }
 }
 
-/** The full name of a process, from the first word of its command line, because `comm` is cut at 15 characters. */
+/**
+ * The full name of a process, from the first word of its command line, because `comm` is cut at 15 characters. Without the colon of a
+ * title that the process has written itself: `nginx: worker process`.
+ */
 export function readTitle(process: Process): string {
   try {
     const line = readBytes(`/proc/${process.pid}/cmdline`).toString().replaceAll('\0', ' ').trim();
     if (line.startsWith(process.name) && line.length > process.name.length)
-      return line.split(' ', 1)[0] ?? process.name;
+      return line.split(' ', 1)[0]?.replace(/:$/, '') ?? process.name;
   } catch {
     // The process has ended.
   }

@@ -7,7 +7,9 @@ import {
   ProcessIndex,
   parseStat,
   type Roots,
+  readProcess,
   readProcesses,
+  readTitle,
 } from '../../src/linux/processes.ts';
 
 interface Made extends Partial<Process> {
@@ -221,4 +223,15 @@ describe('a scan of /proc', () => {
     };
     expect(() => readProcesses(REAPER, new Map(), undefined, () => ['10'], full)).toThrow('full');
   });
+});
+
+test('the name of a process with a title of its own has no colon', () => {
+  const child = Bun.spawn(['sleep', '60'], { argv0: 'sleep: worker process' });
+  try {
+    const process = readProcess(child.pid);
+    expect(process?.name).toBe('sleep');
+    expect(process && readTitle(process)).toBe('sleep');
+  } finally {
+    child.kill();
+  }
 });
