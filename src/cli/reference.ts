@@ -4,9 +4,7 @@ import { type Commands, describeFlags } from './help.ts';
 /** The whole document; `exits`: the sections after the commands. */
 export function renderReference(commands: Commands, exits: string): string {
   const parts = Object.entries(commands).map(([name, command]) => {
-    const rows = describeFlags(command).map(
-      ([left, right]) => `| \`${left.trim()}\` | ${right.replaceAll('|', '\\|')} |`,
-    );
+    const rows = describeFlags(command).map(([left, right]) => `| \`${inCell(left.trim())}\` | ${inCell(right)} |`);
     const { summary, usage, example } = command;
     return [
       `## ${name}`,
@@ -29,6 +27,9 @@ export function renderReference(commands: Commands, exits: string): string {
     '# Commands\n\nGenerated from the files of `src/cli/commands/`; `svc-super help COMMAND` prints the same.\n';
   return [head, ...parts, exits].join('\n');
 }
+
+/** A `|` would end the cell, even within backquotes. */
+const inCell = (text: string): string => text.replaceAll('|', '\\|');
 
 /** The sections after the commands: exit codes, other machines, restarts. */
 export const EXIT_CODES = `## Exit codes

@@ -1,5 +1,5 @@
 // `--url`, `--token` and their variables: makes the context of a command that is sent to a supervisor on another machine. Loaded only
-// if a URL or a token is given. Sends nothing.
+// with `--url`, with `--token`, or with $SVC_SUPER_URL and no `--socket`. Sends nothing.
 import { readText } from '../config/file.ts';
 import { dialRemote, parseAddress } from '../control/remote.ts';
 import type { CommandContext, GivenFlags } from './command.ts';

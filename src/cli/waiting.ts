@@ -8,7 +8,7 @@ import { isRemote, query, reportNoSupervisor, reportRefusal, streamFromSuperviso
 /** How long after the timeout the client gives up if the supervisor has not reported it, milliseconds. */
 const TIMEOUT_SLACK = 1_000;
 
-/** `gone`: removed from the configuration, and stopped. */
+/** `gone`: at least one of the services has been forgotten, or all have stopped. The caller asks which are left. */
 type Goal = 'ready' | 'stopped' | 'gone';
 
 const REACHED: Progress = { result: 'reached', waiting: [], failed: [], failed_starts: [] };
@@ -83,7 +83,7 @@ async function awaitPart(
     return EXIT.timeout;
   }
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
-  // A service that has been removed from the configuration is forgotten once it has stopped.
+  // A service that has been removed from the configuration is forgotten once it has stopped. The others of `services` may still stop.
   if (streamed.status === 404 && goal === 'gone') return REACHED;
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   const { last } = received;

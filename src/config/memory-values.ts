@@ -1,6 +1,7 @@
 // The fields that limit the memory of a service: watched by the supervisor (`max_memory`), or enforced by the kernel (`memory_limit`).
 // Reads no memory, and creates no cgroup.
 import { defaulted, field } from './field.ts';
+import { OTHER_EXCESSES } from './other-systems.ts';
 import { flag, size, wordOf } from './shape.ts';
 
 /** The fields of a service. */
@@ -11,7 +12,7 @@ export const MEMORY = {
     'not watched',
   ),
   on_exceed: defaulted(
-    wordOf(['restart', 'fail', 'warn'], { kill: 'fail', stop: 'fail', exit: 'fail', log: 'warn', none: 'warn' }),
+    wordOf(['restart', 'fail', 'warn'], OTHER_EXCESSES),
     'above `max_memory`: `restart` it whatever its policy, let the run `fail` with code 137, after which its `restart` policy decides, or `warn`',
     'restart',
   ),

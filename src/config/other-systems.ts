@@ -55,6 +55,15 @@ export const OTHER_TYPES: Words = {
   process: 'service',
 };
 
+/** `on_exceed`. */
+export const OTHER_EXCESSES: Words = {
+  kill: 'fail',
+  stop: 'fail',
+  exit: 'fail',
+  log: 'warn',
+  none: 'warn',
+};
+
 /** `exit`. */
 export const OTHER_EXITS: Words = {
   any: 'first',

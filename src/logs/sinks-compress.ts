@@ -21,13 +21,14 @@ export class Compressor {
     this.#clock = clock;
   }
 
+  /** `work` catches its own errors: one that it throws ends this process. */
   add(work: Generator<void>): void {
     if (this.#isStopped) return;
     this.#waiting.push(work);
     if (this.#waiting.length === 1) this.#clock.soon(() => this.#step());
   }
 
-  /** Aborts all work, which removes its partial files. Later work is ignored. */
+  /** Aborts all work, which removes its partial files. Later work is ignored. Never called by a piece of work. */
   stop(): void {
     this.#isStopped = true;
     const left = this.#waiting;

@@ -53,10 +53,14 @@ export class Sink {
 
   /**
    * Accepts bytes and keeps them until they are written; after the reader has gone, drops them. A caller that respects isFull
-   * and room() keeps the queue bounded. `done` is called when the memory may be used again; never if an error comes first.
+   * and room() keeps the queue bounded. `done` is called when the memory may be used again; never for bytes that wait when an
+   * error comes.
    */
   write(bytes: Uint8Array, done?: () => void): void {
-    if (this.#isClosed || bytes.length === 0) return;
+    if (this.#isClosed || bytes.length === 0) {
+      done?.();
+      return;
+    }
     this.#queued += bytes.length;
     this.#pieces.push({ bytes, done });
     if (!this.#isWriting) void this.#writeAll();

@@ -258,6 +258,7 @@ export type Pid1Event =
       readonly run: number;
       readonly pid: number;
       readonly start: number;
+      /** As in RunEntry. */
       readonly pipes: readonly number[];
     }
   | {
@@ -307,6 +308,7 @@ export interface RunEntry {
   readonly status: number;
   /** The position of the exit or failed start among those of all runs, from 1; 0: the run has not ended. */
   readonly order: number;
+  /** Descriptors of PID 1, in the order of the streams: this process opens `/proc/<PID 1>/fd/N`. PID 1 closes them at `release`. */
   readonly pipes: readonly number[];
 }
 
