@@ -83,7 +83,10 @@ export function readTime(value: string | boolean | undefined, now: number): numb
   if (typeof value !== 'string') return undefined;
   if (/^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/i.test(value)) {
     const time = Date.parse(value.replace(' ', 'T'));
-    if (!Number.isNaN(time)) return Math.max(0, time);
+    // Date.parse() takes the 31st of February for the 3rd of March.
+    const [date] = value.split(/[T ]/i);
+    const isDay = new Date(`${date}T00:00:00Z`).toJSON()?.startsWith(`${date}`);
+    if (!Number.isNaN(time) && isDay === true) return Math.max(0, time);
   }
   const ago = readDuration(value);
   if (typeof ago === 'string') return `${ago}, or a time: 2026-01-02T03:04:05Z`;
