@@ -1,5 +1,5 @@
 // Durations, sizes, ports and booleans as other systems write them, and durations and sizes as services.yaml takes them. Pure.
-import { formatDuration, parseDuration } from '../config/quantity.ts';
+import { formatDuration } from '../config/quantity.ts';
 
 const GO_UNITS: Readonly<Record<string, number>> = {
   h: 3_600_000,
@@ -7,15 +7,16 @@ const GO_UNITS: Readonly<Record<string, number>> = {
   s: 1_000,
   ms: 1,
   us: 0.001,
-  µs: 0.001,
   ns: 1e-6,
 };
 
 /** Milliseconds of a Go duration (`1m30s`, `1.5h`); null for anything else. https://pkg.go.dev/time#ParseDuration */
 export function readGoDuration(text: string): number | null {
-  if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) return text === '0' ? 0 : null;
+  // Go takes the micro sign and the letter mu.
+  const given = text.replaceAll(/[\u00b5\u03bc]s/g, 'us');
+  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:h|ms|m|s|us|ns))+$/.test(given)) return text === '0' ? 0 : null;
   let sum = 0;
-  for (const [, count = '0', unit = 's'] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)) {
+  for (const [, count = '0', unit = 's'] of given.matchAll(/([\d.]+)(h|ms|m|s|us|ns)/g)) {
     sum += Number(count) * (GO_UNITS[unit] ?? 0);
   }
   return Math.round(sum);
@@ -42,10 +43,9 @@ export function readBoolean(text: string): boolean | null {
   return ['false', 'no', 'off', '0'].includes(word) ? false : null;
 }
 
-/** A number of milliseconds as a duration that services.yaml takes: at least 1 ms, at most 24 days. */
+/** A number of milliseconds as a duration that services.yaml takes: whole milliseconds, at least 1, at most 24 days. */
 export function writeDuration(millis: number): string {
-  const text = formatDuration(Math.min(Math.max(1, millis), 24 * 86_400_000));
-  return parseDuration(text).ok ? text : '24d';
+  return formatDuration(Math.min(Math.max(1, millis), 24 * 86_400_000));
 }
 
 /** A `stop_timeout` for services of which one may take this many seconds to stop: at most 24 days. */
