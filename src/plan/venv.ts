@@ -30,7 +30,10 @@ export function activate(env: Map<string, string>, folder: string): void {
   env.delete('PYTHONHOME');
 }
 
-/** Puts its programs first in PATH, even if services.yaml sets PATH. */
+/**
+ * Puts its programs first in PATH, even if services.yaml sets PATH. An empty PATH means the current folder, and so does the end of
+ * `bin:`, which it becomes.
+ */
 export function putFirst(env: Map<string, string>, folder: string): void {
   const bin = join(folder, 'bin');
   const rest = (env.get('PATH') ?? DEFAULT_PATH).split(':').filter((one) => one !== bin);
