@@ -45,16 +45,16 @@ function takePublished(reader: ComposeReader, node: ReturnType<Section['take']>)
   const { section, report, context } = reader;
   const long = node?.kind === 'map' ? new Section(node, section.source) : null;
   const published = long === null ? undefined : reader.textAt(long.take('published'), 'bare');
-  const protocolOf = long?.text('protocol');
+  const protocolOf = long === null ? null : reader.textAt(long.take('protocol'), 'bare');
   const target = long === null ? null : reader.textAt(long.take('target'), 'bare');
-  const ip = long?.text('host_ip');
+  const ip = long === null ? null : reader.textAt(long.take('host_ip'), 'bare') || null;
   // `IP::TARGET` leaves the port of the machine to the engine.
-  const address = ip === undefined ? '' : ip.includes(':') && !ip.startsWith('[') ? `[${ip}]:` : `${ip}:`;
-  const outside = published ? `${published}:` : ip === undefined ? '' : ':';
+  const address = ip === null ? '' : ip.includes(':') && !ip.startsWith('[') ? `[${ip}]:` : `${ip}:`;
+  const outside = published ? `${published}:` : ip === null ? '' : ':';
   const text =
     long === null
       ? (reader.textAt(node, 'bare') ?? '')
-      : `${address}${outside}${target ?? ''}${protocolOf === undefined ? '' : `/${protocolOf}`}`;
+      : `${address}${outside}${target ?? ''}${protocolOf === null ? '' : `/${protocolOf}`}`;
   for (const { key, node: value } of long?.rest() ?? []) {
     report.lost(
       long?.where(key) ?? section.where('ports'),
@@ -176,9 +176,9 @@ function reportVolumes(reader: ComposeReader): void {
   const { section, report, context } = reader;
   for (const node of itemsOf(section.take('volumes'))) {
     const long = node.kind === 'map' ? new Section(node, section.source) : null;
-    const text = long === null ? (reader.textAt(node, 'bare') ?? '') : volumeOf(long);
+    const text = long === null ? (reader.textAt(node, 'bare') ?? '') : volumeOf(long, reader);
     const [source = '', target = source] = text.split(':');
-    if (long?.text('type') === 'tmpfs') context.dockerRun.addOption(`--tmpfs ${quoteWord(long.text('target') ?? '')}`);
+    if (long?.text('type') === 'tmpfs') context.dockerRun.addOption(`--tmpfs ${quoteWord(target)}`);
     else if (text !== '') context.dockerRun.addOption(`-v ${quoteWord(text)}`);
     const where = long?.where() ?? section.where('volumes');
     context.dockerRun.mount(target, source, reader.key, where, report);
@@ -192,8 +192,9 @@ function reportVolumes(reader: ComposeReader): void {
 }
 
 /** The long form of a volume as `docker run -v` takes it. A volume without a source cannot be read-only there. */
-function volumeOf(long: Section): string {
-  const [source = '', target = '', readOnly] = [long.text('source'), long.text('target'), long.text('read_only')];
+function volumeOf(long: Section, reader: ComposeReader): string {
+  const read = (key: string) => reader.textAt(long.take(key), 'bare') ?? '';
+  const [source, target, readOnly] = [read('source'), read('target'), read('read_only')];
   if (source === '') return target;
   return `${source}:${target}${readOnly === 'true' ? ':ro' : ''}`;
 }

@@ -3,9 +3,10 @@
 import { didYouMean } from '../../config/nearest.ts';
 import { SERVICE } from '../../config/schema.ts';
 import type { Node } from '../../config/tree.ts';
+import type { Where } from '../findings.ts';
 import { readGoDuration, writeDuration, writeSize } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
-import { literal, meaningOf, quoteWords, shellText, unwrapVenv } from '../words.ts';
+import { literal, meaningOf, quoteWord, shellText, unwrapVenv } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, Section, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { importDependencies } from './compose-depends.ts';
@@ -77,55 +78,62 @@ export function importService(reader: ComposeReader, name: string): ServiceDraft
   return service;
 }
 
-/** Words of `command` or `entrypoint`; null: not given. A list is taken as it is, a text is split. */
-function wordsAt(reader: ComposeReader, key: 'command' | 'entrypoint'): readonly ComposeText[] | null {
-  const node = reader.section.take(key);
+type CommandWords = readonly ComposeText[];
+
+/**
+ * Words of a command; null: not given; `unreadable`: it cannot be split, which is reported. A list is taken as it is, a text is split
+ * as Compose does, without a shell. `what`: the command, for the report.
+ */
+function wordsAt(
+  section: Section,
+  key: string,
+  what: string,
+  reader: ComposeReader,
+): CommandWords | 'unreadable' | null {
+  const node = section.take(key);
   if (node === undefined || (node.kind === 'scalar' && node.value === null)) return null;
   if (node.kind === 'list') return node.items.map((item) => reader.read(item) ?? EMPTY);
   const split = splitComposeWords(textOf(node) ?? '');
+  const where = section.where(key);
   if (!split.ok) {
-    reader.report.look(
-      reader.section.where(key),
-      `${key} of ${reader.key}`,
-      `it cannot be split into words: ${split.why}`,
-      'correct it, or write it as a list',
-    );
-    return [];
+    const why = `it cannot be split into words: ${split.why}`;
+    reader.report.look(where, what, why, 'correct it, or write it as a list');
+    return 'unreadable';
   }
   for (const word of split.words) reader.explainVariables(word);
   if (split.unquoted && split.words.some(({ variables }) => variables.length > 0)) {
     const why = 'a variable becomes one argument, while Compose would split its value at spaces';
-    reader.report.changed(reader.section.where(key), `${key} of ${reader.key}`, why);
+    reader.report.changed(where, what, why);
   }
   if (split.dropped !== null) {
     const why = `Compose has no shell and drops what follows: ${split.dropped}`;
-    reader.report.look(
-      reader.section.where(key),
-      `${key} of ${reader.key}`,
-      why,
-      'write the command as one text if a shell is meant',
-    );
+    reader.report.look(where, what, why, 'write the command as one text if a shell is meant');
   }
   return split.words;
 }
 
-const EMPTY: ComposeText = { text: '', shell: '', bare: '', variables: [], bareNames: [], loosened: false };
+const EMPTY: ComposeText = { text: '', shell: '', word: "''", bare: '', variables: [], bareNames: [], loosened: false };
 
-const fixed = (words: readonly string[]): readonly ComposeText[] =>
-  words.map((word) => ({ ...EMPTY, text: literal(word), shell: word, bare: word }));
+const fixed = (words: readonly string[]): CommandWords =>
+  words.map((word) => ({ ...EMPTY, text: literal(word), shell: word, word: quoteWord(word), bare: word }));
 
 function importCommand(reader: ComposeReader, service: ServiceDraft): void {
   const { image, section, report } = reader;
-  const entrypoint = wordsAt(reader, 'entrypoint');
-  const command = wordsAt(reader, 'command');
+  const entrypoint = wordsAt(section, 'entrypoint', `entrypoint of ${reader.key}`, reader);
+  const command = wordsAt(section, 'command', `command of ${reader.key}`, reader);
+  const written = textOf(section.take('image')) ?? '';
+  const called = written === '' ? `the image of ${reader.key}` : `the image ${written}`;
+  if (entrypoint === 'unreadable' || command === 'unreadable') {
+    service.todo.push('its command in the source cannot be split into words (see the report): write it here');
+    service.fields.command = missingCommand(service.name);
+    return;
+  }
   // An entrypoint of the service makes Docker ignore the CMD of the image.
   // Docker takes `[""]` as an empty list.
   const isCleared = entrypoint?.length === 1 && entrypoint[0]?.text === '';
   const program = isCleared ? [] : (entrypoint ?? fixed(image?.entrypoint ?? []));
   const args = command ?? (entrypoint === null ? fixed(image?.cmd ?? []) : []);
   const words = [...program, ...args];
-  const written = textOf(section.take('image')) ?? '';
-  const called = written === '' ? `the image of ${reader.key}` : `the image ${written}`;
   if (words.length === 0) {
     const todo = `what does ${called} run? Give the command, or import with --image-config`;
     service.todo.push(todo);
@@ -144,6 +152,12 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
       'its program, user, folder and variables have to be in the one image',
     );
   }
+  writeCommand(reader, service, words, section.where(entrypoint === null ? 'command' : 'entrypoint'));
+}
+
+/** Writes `command`, and `venv` where the words only set that environment up. `where`: the program. */
+function writeCommand(reader: ComposeReader, service: ServiceDraft, words: CommandWords, where: Where): void {
+  const { section, report } = reader;
   for (const port of portsOf(words.map(({ bare }) => bare)))
     reader.context.dockerRun.claim(port, reader.key, section.where('command'), report);
   const wrapped = unwrapVenv(words.map((word) => word.shell));
@@ -161,12 +175,7 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
     // Docker cannot start it either. services.yaml refuses a command without a program.
     service.fields.command = ['false'];
     const why = 'its first word is empty, so there is no program to run: `false` is in its place';
-    report.look(
-      section.where(entrypoint === null ? 'command' : 'entrypoint'),
-      `command of ${reader.key}`,
-      why,
-      'name it',
-    );
+    report.look(where, `command of ${reader.key}`, why, 'name it');
   }
 }
 
@@ -177,12 +186,17 @@ function inspectLine(image: string): string {
 function importRestart(reader: ComposeReader, service: ServiceDraft): void {
   const { section, report } = reader;
   const policy = section.section('deploy').section('restart_policy');
-  const deployed = policy.text('condition') ?? (policy.keys().length > 0 ? 'any' : 'no');
+  const deployed = reader.textAt(policy.take('condition'), 'bare') ?? (policy.keys().length > 0 ? 'any' : 'no');
   const text = reader.textAt(section.take('restart'), 'bare') ?? deployed;
   const [, word = text, count] = /^(on-failure):(\d+)$/.exec(text) ?? [];
-  const max = count ?? policy.text('max_attempts');
-  const limited = (name: string): Value =>
-    max === undefined || Number(max) < 1 ? name : { policy: name, max: Number(max) };
+  const attempts = reader.textAt(policy.take('max_attempts'), 'bare') ?? '0';
+  if (!/^\d+$/.test(attempts)) {
+    const what = `deploy.restart_policy.max_attempts of ${reader.key}`;
+    report.look(policy.where('max_attempts'), what, `${attempts || 'an empty text'} is not a number`, 'it is left out');
+  }
+  // 0 is no limit; NaN is what was reported.
+  const max = Number(count ?? attempts);
+  const limited = (name: string): Value => (max > 0 ? { policy: name, max } : name);
   if (word === 'always' || word === 'unless-stopped' || word === 'any') service.fields.restart = limited('always');
   else if (word === 'on-failure') service.fields.restart = limited('on-failure');
   else if (!/^(?:no|none|false)$/.test(word)) {
@@ -248,7 +262,8 @@ function importStop(reader: ComposeReader, fields: ServiceDraft['fields']): void
       'it is left out',
     );
   }
-  const name = signal?.toUpperCase().replace(/^SIG/, '') ?? null;
+  // The names of variables keep their case.
+  const name = signal?.includes('$') ? signal : (signal?.toUpperCase().replace(/^SIG/, '') ?? null);
   const stop = {
     ...(name !== null && name !== '' && name !== 'TERM' && { signal: numberOr(name) }),
     ...(millis !== null && { timeout: writeDuration(millis) }),
@@ -334,15 +349,12 @@ function importProfiles(reader: ComposeReader, fields: ServiceDraft['fields']): 
 function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, report } = reader;
   const hooks: Record<string, Value> = {};
-  const text = (command: string | readonly string[]): string =>
-    typeof command === 'string' ? command : quoteWords(command);
   for (const [key, hook] of [
     ['post_start', 'after_ready'],
     ['pre_stop', 'before_stop'],
   ] as const) {
     const commands = section.sections(key).flatMap((one) => {
-      const node = one.take('command');
-      const words = node?.kind === 'list' ? node.items.map((item) => reader.textAt(item, 'shell') ?? '') : null;
+      const words = wordsAt(one, 'command', `${key} of ${reader.key}`, reader);
       for (const { key: other, node: value } of one.rest()) {
         report.lost(
           one.where(other),
@@ -350,13 +362,10 @@ function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): voi
           'a hook runs as its service does',
         );
       }
-      const command = words === null ? reader.textAt(node, 'shell') : (shellText(words) ?? words);
-      return command === null || command.length === 0 || (words === null && text(command).trim() === '')
-        ? []
-        : [command];
+      return words === null || words === 'unreadable' || words.length === 0 ? [] : [words];
     });
     const [first, ...more] = commands;
-    if (first !== undefined) hooks[hook] = { command: more.length === 0 ? first : commands.map(text).join(' && ') };
+    if (first !== undefined) hooks[hook] = { command: more.length === 0 ? commandOf(first) : inTurn(commands) };
     if (key === 'post_start' && commands.length > 0) {
       report.changed(
         section.where(key),
@@ -366,4 +375,14 @@ function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): voi
     }
   }
   if (Object.keys(hooks).length > 0) fields.hooks = hooks;
+}
+
+/** A text for a shell that the source names itself, else the words. */
+function commandOf(words: CommandWords): Value {
+  return shellText(words.map(({ shell }) => shell)) ?? words.map(({ text }) => text);
+}
+
+/** Commands as one line of a shell, up to the first that fails. */
+function inTurn(commands: readonly CommandWords[]): string {
+  return commands.map((words) => words.map(({ word }) => word).join(' ')).join(' && ');
 }

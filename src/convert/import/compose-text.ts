@@ -1,7 +1,7 @@
 // Texts of a Compose file: `$X`, `${X}` and its operators as references of services.yaml or of a shell, and command lines
 // split into words. https://github.com/compose-spec/compose-spec/blob/main/12-interpolation.md. Replaces nothing itself.
 
-import { literal, withReference } from '../words.ts';
+import { literal, quoteWord, withReference } from '../words.ts';
 import { splitCompose } from './compose-words.ts';
 
 /** A piece of a text: literal, or a reference. */
@@ -14,6 +14,8 @@ export interface ComposeText {
   readonly text: string;
   /** For `/bin/sh`, which replaces the references itself. */
   readonly shell: string;
+  /** As one word of a command line for `/bin/sh`. */
+  readonly word: string;
   /** With every variable unset; for what the import parses itself: numbers, durations, names of images. */
   readonly bare: string;
   /** Names of the variables. */
@@ -51,6 +53,7 @@ function toText(pieces: readonly Piece[]): ComposeText {
   return {
     text: toReferences(pieces),
     shell: pieces.map(toShell).join(''),
+    word: pieces.map(toWord).join('') || "''",
     bare: pieces.map(toBare).join(''),
     variables: [...variables],
     bareNames: [...bareNames],
@@ -144,6 +147,17 @@ function toShell(piece: Piece): string {
   if ('literal' in piece) return piece.literal;
   const { name, operator, word } = piece;
   return operator === '' ? `\${${name}}` : `\${${name}${operator}${word.map(toShell).join('')}}`;
+}
+
+function toWord(piece: Piece): string {
+  if (!('literal' in piece)) return `"${toShell(inQuotes(piece))}"`;
+  return piece.literal === '' ? '' : quoteWord(piece.literal);
+}
+
+/** The piece for double quotes of a shell. */
+function inQuotes(piece: Piece): Piece {
+  if ('literal' in piece) return { literal: piece.literal.replaceAll(/["\\$`]/g, '\\$&') };
+  return { ...piece, word: piece.word.map(inQuotes) };
 }
 
 function toBare(piece: Piece): string {

@@ -1,11 +1,11 @@
 // Reads a generated services.yaml with the code of `check`, so that no import prints what `up` refuses. Anything outside
 // the file (variables, users, environment files, virtual environments, GPUs) is not on the importing machine and is
-// left out. A field that is refused is removed from the draft and reported.
+// left out. A field, or an entry of it, that is refused is removed from the draft and reported.
 import type { Diagnostic } from '../../config/diagnostic.ts';
 import type { FileReader } from '../../config/file.ts';
 import { loadPlan } from '../../plan/expand.ts';
 import { type FileDraft, type WrittenServices, writeServicesYaml } from '../services-yaml.ts';
-import type { Value } from '../yaml-values.ts';
+import { isMap, pairsOf, type Value, type ValueMap, writeKey } from '../yaml-values.ts';
 import type { Report } from './source.ts';
 
 /** Codes of complaints about what is outside the file. */
@@ -68,16 +68,18 @@ export function writeAccepted(
 /** Removes what is complained of; false if nothing could be removed. */
 function repair(
   draft: FileDraft,
-  { paths }: WrittenServices,
+  { text, paths }: WrittenServices,
   problems: readonly Diagnostic[],
   report: Report,
 ): boolean {
   const removed = new Set<string>();
+  const lines = text.split('\n');
   for (const { range, message, suggestion } of problems) {
     const path = paths[range.line - 1] ?? [];
-    const key = JSON.stringify(path);
+    const place = { line: lines[range.line - 1] ?? '', column: range.column };
+    const key = JSON.stringify([path, place.column]);
     if (removed.has(key)) continue;
-    const gone = remove(draft, path);
+    const gone = remove(draft, path, place);
     if (gone === null) continue;
     removed.add(key);
     const service = path[0] === 'services' ? ` of ${path[1]}` : '';
@@ -91,12 +93,19 @@ function repair(
   return removed.size > 0;
 }
 
+/** Where a complaint is. The entries of a map in flow form have no lines of their own. */
+interface LinePlace {
+  readonly line: string;
+  /** From 1. */
+  readonly column: number;
+}
+
 /** Removes the entry at a path from the draft; returns what it was called, null if there is none to remove. */
-function remove(draft: FileDraft, path: readonly string[]): string | null {
+function remove(draft: FileDraft, path: readonly string[], place: LinePlace): string | null {
   const [first = '', name, field, inner] = path;
   if (first !== 'services') {
     if (draft.top[first] === undefined) return null;
-    return removeFrom(draft.top, first, name);
+    return removeFrom(draft.top, first, name, place);
   }
   const service = draft.services.find((one) => one.name === name);
   if (service === undefined || field === undefined) return null;
@@ -105,17 +114,36 @@ function remove(draft: FileDraft, path: readonly string[]): string | null {
     service.fields.command = ['false'];
     return 'command';
   }
-  return service.fields[field] === undefined ? null : removeFrom(service.fields, field, inner);
+  return service.fields[field] === undefined ? null : removeFrom(service.fields, field, inner, place);
 }
 
-/** Removes one variable of `env`, or else the whole field. */
-function removeFrom(fields: Record<string, Value | undefined>, field: string, inner: string | undefined): string {
+/** Maps of which each entry makes sense without the others. */
+const BY_ENTRY: ReadonlySet<string> = new Set(['env', 'limits', 'hooks', 'stop']);
+
+/** Removes one entry of a map that allows it, or else the whole field. */
+function removeFrom(
+  fields: Record<string, Value | undefined>,
+  field: string,
+  inner: string | undefined,
+  place: LinePlace,
+): string | null {
   const value = fields[field];
-  if (field === 'env' && inner !== undefined && typeof value === 'object') {
-    const { [inner]: _, ...rest } = value as Readonly<Record<string, Value>>;
-    fields[field] = Object.keys(rest).length > 0 ? rest : undefined;
-    return `env.${inner}`;
+  if (BY_ENTRY.has(field) && value !== undefined && isMap(value)) {
+    const key = inner ?? keyAt(value, place);
+    if (key !== undefined) {
+      // An earlier complaint has removed it.
+      if (value[key] === undefined) return null;
+      const { [key]: _, ...rest } = value;
+      fields[field] = pairsOf(rest).length > 0 ? rest : undefined;
+      return `${field}.${key}`;
+    }
   }
   fields[field] = undefined;
   return field;
+}
+
+/** The key of a map in flow form that stands at the place or last before it; undefined: the place is the whole map. */
+function keyAt(map: ValueMap, { line, column }: LinePlace): string | undefined {
+  const starts = pairsOf(map).map(([key]) => ({ key, at: line.lastIndexOf(` ${writeKey(key)}:`, column - 2) }));
+  return starts.filter(({ at }) => at > line.indexOf('{')).sort((one, other) => other.at - one.at)[0]?.key;
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // Settings of a Compose file that become options of one `docker run` line.
 import { expect, test } from 'bun:test';
 import { importText, lines } from './rig.ts';
@@ -15,6 +16,8 @@ async function optionsOf(fields: string, top = ''): Promise<string> {
 test.each([
   ['volumes: [{type: bind, source: ./a, target: /a, read_only: true}]', '-v ./a:/a:ro'],
   ['volumes: [{type: bind, source: ./a, target: /a}]', '-v ./a:/a'],
+  ['volumes: [{type: bind, source: "${DATA:-./a}", target: "/a"}]', '-v ./a:/a'],
+  ['ports: [{target: 80, host_ip: "${IP:-127.0.0.1}"}]', '-p 127.0.0.1::80'],
   ['volumes: [{type: volume, target: /a, read_only: true}]', '-v /a'],
   ['volumes: [{type: tmpfs, target: "/a b"}]', "--tmpfs '/a b'"],
   ['ports: [{target: 80, host_ip: 127.0.0.1}]', '-p 127.0.0.1::80'],

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // Compose files as compose-go, the library of `docker compose`, reads them: the same program, arguments and variables of each
 // service, for the corpus and for generated texts.
 import { afterAll, describe, expect, test } from 'bun:test';
@@ -5,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { parse } from 'yaml';
 import { importSource } from '../../../src/convert/import/import.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { planOf } from '../../config/rig.ts';
@@ -301,6 +303,19 @@ describe('a service of a Compose file', () => {
       { deploy: { restart_policy: { max_attempts: 3 } } },
       'restart: { policy: always, max: 3 }',
     ],
+    [
+      'restarts so often as a variable says by default',
+      { deploy: { restart_policy: { condition: '${WHEN:-on-failure}', max_attempts: '${N:-3}' } } },
+      'restart: { policy: on-failure, max: 3 }',
+    ],
+    ['has the signal of a variable', { stop_signal: '${sig:-SIGINT}' }, 'stop: ${sig:-SIGINT}'],
+    [
+      'has a hook with a variable',
+      { pre_stop: [{ command: 'drain "${n:-a b}"' }] },
+      'before_stop: [drain, "${n:-a b}"]',
+    ],
+    ['keeps the other limits', { ulimits: { nofile: 9, locks: 8, nproc: 7 } }, 'limits: { nofile: 9, nproc: 7 }'],
+    ['keeps the other part of its stop', { stop_signal: 'SIGFOO', stop_grace_period: '1m' }, 'stop: { timeout: 1m }'],
     ['has copies by `scale`', { scale: 3 }, 'replicas: 3'],
     ['without a copy is started by hand', { scale: 0 }, 'start: manual'],
     [
@@ -310,6 +325,48 @@ describe('a service of a Compose file', () => {
     ],
   ])('%s', async (_, fields, wanted) => {
     expect((await imported({ command: ['run'], ...fields })).text).toContain(wanted);
+  });
+
+  test('runs several hooks in turn', async () => {
+    const { text } = await imported({
+      command: ['run'],
+      post_start: [
+        { command: ['sh', '-c', 'a || b # c'] },
+        { command: 'warm "x y" ${n:-d"e} $HOST' },
+        { command: ['p', "it's X", ''] },
+      ],
+    });
+    expect(parse(text).services.a.hooks.after_ready).toBe(
+      `sh -c 'a || b # c' && warm 'x y' "\${n:-d\\"e}" "\${HOST}" && p 'it'\\''s X' ''`,
+    );
+  });
+
+  test('whose number of restarts is none is reported', async () => {
+    const { text, report } = await imported({
+      command: ['run'],
+      deploy: { restart_policy: { max_attempts: 'x' } },
+    });
+    expect(text).toContain('restart: always');
+    expect(report).toContain('max_attempts of a: x is not a number');
+  });
+
+  test('whose limit is unknown says which', async () => {
+    const { report } = await imported({ command: ['run'], ulimits: { nofile: 9, locks: 8 } });
+    expect(report).toContain('`limits.locks` of a: it is left out');
+    expect(report).not.toContain('limits.nofile');
+  });
+
+  test.each(['command', 'entrypoint'])('whose %s cannot be split is not asked for that of its image', async (key) => {
+    const { text, report } = await imported({ [key]: 'run "' });
+    expect(text).toContain('# TODO: its command in the source cannot be split into words (see the report)');
+    expect(report).toContain(`${key} of a: it cannot be split into words`);
+    expect(report).not.toContain('of a: the command');
+  });
+
+  test('whose hook has an operator of a shell says what Compose drops', async () => {
+    const { text, report } = await imported({ command: ['run'], pre_stop: [{ command: 'a || b' }] });
+    expect(text).toContain('before_stop: [a]');
+    expect(report).toContain('pre_stop of a: Compose has no shell and drops what follows: || b');
   });
 
   test('whose program has an empty name is reported', async () => {
