@@ -35,6 +35,27 @@ describe('the log', () => {
     expect(cursor.take({ skipped: 3, text: '[3 lines skipped]' })).toBe(true);
   });
 
+  test('shows a new line of the millisecond of the last one', () => {
+    const cursor = new LogCursor(100);
+    for (const time of [110, 150, 150]) cursor.take(line('a', time));
+    cursor.resume();
+    expect([110, 150, 150, 150, 151].map((time) => cursor.take(line('a', time)))).toEqual([
+      false,
+      false,
+      false,
+      true,
+      true,
+    ]);
+    cursor.resume();
+    expect([150, 150, 150, 151, 151].map((time) => cursor.take(line('a', time)))).toEqual([
+      false,
+      false,
+      false,
+      false,
+      true,
+    ]);
+  });
+
   test('requests lines since the oldest of the last lines', () => {
     const cursor = new LogCursor(100);
     cursor.take(line('a', 30));
