@@ -56,31 +56,30 @@ const ONLY: Readonly<Record<string, ExportFormatName>> = {
 /** Exports a services.yaml. Exit code: 0, 1 when a file cannot be written or would be replaced without `--force`, 64, 78. */
 async function exportFile(context: CommandContext, flags: GivenFlags): Promise<number> {
   const { values, positionals } = flags;
+  const asked = readFormat(values, positionals);
+  if (!asked.ok) return fail(context, values, EXIT.usage, asked.error);
+  const format = asked.value;
   const configuration = requireConfiguration(context, flags);
   if (configuration === null) return EXIT.config;
   const { path, more } = configuration;
-  const asked = readFormat(context, values, positionals);
-  if (asked === null) return EXIT.usage;
   const recipe = await loadRecipe(context, values.recipe);
   if (!recipe.ok) {
     const file = resolve(context.cwd, String(values.recipe));
     return refuse(context, file, recipe.error, values.json === true);
   }
   const image = typeof values.image === 'string' ? values.image : imageOf(recipe.value);
-  if (image === null && EXPORT_FORMATS[asked].image === null) {
-    context.err(`svc-super: export ${asked} needs the image that the services run from: add \`--image REF\`\n`);
-    return EXIT.usage;
+  if (image === null && EXPORT_FORMATS[format].image === null) {
+    const why = `export ${format} needs the image that the services run from: add \`--image REF\``;
+    return fail(context, values, EXIT.usage, why);
   }
-  if (image !== null && !/^[^\s\p{Cc}]+$/u.test(image)) {
-    context.err(`svc-super: --image ${printable(image)} is no reference of an image\n`);
-    return EXIT.usage;
-  }
+  if (image !== null && !/^[^\s\p{Cc}]+$/u.test(image))
+    return fail(context, values, EXIT.usage, `--image ${image} is no reference of an image`);
   const { readExportText } = await import('../../convert/export/merged.ts');
   const read = readExportText([path, ...more], context.files, context.environment);
   if (!read.ok) return refuse(context, path, read.error, values.json === true);
   const { exportServices } = await import('../../convert/export/export.ts');
   const exported = await exportServices({
-    format: asked,
+    format,
     path,
     text: read.value.text,
     image,
@@ -88,18 +87,17 @@ async function exportFile(context: CommandContext, flags: GivenFlags): Promise<n
     oneContainer: values['one-container'] === true,
     recipe: recipe.value,
   });
+  // Findings and errors name lines of that text.
   const result = read.value.place(exported);
   if (!result.ok) return refuse(context, path, result.error, values.json === true);
-  return deliver(context, asked, result.value, values);
+  return deliver(context, format, result.value, values);
 }
 
-/** The format, once the flags fit it; null after an error message. */
+/** The format, once the flags fit it; or what is wrong with it or them. */
 function readFormat(
-  context: CommandContext,
   values: GivenFlags['values'],
   positionals: GivenFlags['positionals'],
-): ExportFormatName | null {
-  const known = Object.keys(EXPORT_FORMATS).join(', ');
+): Result<ExportFormatName, string> {
   const [format = '', ...more] = positionals;
   if (!Object.hasOwn(EXPORT_FORMATS, format) || more.length > 0) {
     const why =
@@ -107,16 +105,19 @@ function readFormat(
         ? 'export takes one format'
         : format === ''
           ? 'export needs a format'
-          : `export knows no format ${printable(format)}`;
-    context.err(`svc-super: ${why}: name one of ${known}\n`);
-    return null;
+          : `export knows no format ${format}`;
+    return { ok: false, error: `${why}: name one of ${Object.keys(EXPORT_FORMATS).join(', ')}` };
   }
   const wrong = Object.entries(ONLY).find(([flag, owner]) => values[flag] !== undefined && owner !== format);
-  if (wrong !== undefined) {
-    context.err(`svc-super: --${wrong[0]} is for \`export ${wrong[1]}\` only\n`);
-    return null;
-  }
-  return format as ExportFormatName;
+  if (wrong !== undefined) return { ok: false, error: `--${wrong[0]} is for \`export ${wrong[1]}\` only` };
+  return { ok: true, value: format as ExportFormatName };
+}
+
+/** Reports a failure outside of the configuration. */
+function fail(context: CommandContext, { json }: GivenFlags['values'], code: number, message: string): number {
+  if (json === true) context.out(renderJson({ ok: false, message, files: [], findings: [] }, 2));
+  context.err(`svc-super: ${printable(message)}\n`);
+  return code;
 }
 
 /** Reads the recipe that is named; null where none is. */
@@ -150,22 +151,22 @@ function deliver(
   context: CommandContext,
   format: ExportFormatName,
   { files, findings }: ExportResult,
-  { json, output, force }: GivenFlags['values'],
+  values: GivenFlags['values'],
 ): number {
+  const { json, output, force } = values;
   const folder = typeof output === 'string' ? resolve(context.cwd, output) : null;
   const written = folder === null ? [] : files.map(({ name, text }) => ({ path: join(folder, name), text }));
   const taken = force === true ? [] : written.filter(({ path, text }) => differs(context, path, text));
   if (taken.length > 0) {
-    const names = taken.map(({ path }) => printable(path)).join(', ');
-    context.err(`svc-super: ${names}: there is another file of that name. Add \`--force\` to replace it.\n`);
-    return EXIT.failed;
+    const names = taken.map(({ path }) => path).join(', ');
+    const why = `${names}: there is another file of that name. Add \`--force\` to replace it.`;
+    return fail(context, values, EXIT.failed, why);
   }
   try {
     for (const { path, text } of written) context.save(path, text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    context.err(`svc-super: cannot write to ${printable(folder ?? '')}: ${printable(why)}\n`);
-    return EXIT.failed;
+    return fail(context, values, EXIT.failed, `cannot write to ${folder}: ${why}`);
   }
   const made = files.filter(({ isCopy }) => isCopy !== true);
   if (json === true) {
