@@ -1,5 +1,5 @@
-// The text of /etc/hosts with and without one block of lines for the services of a plan. Pure: src/up writes the file. Other
-// lines are never changed.
+// The text of /etc/hosts with and without one block of lines for the services of a plan. Pure: src/up writes the file. Lines
+// outside of the block are never changed.
 import type { Plan } from './plan.ts';
 
 const BEGIN = '# svc-super: these names are services of this container';
@@ -33,7 +33,7 @@ export function withHosts(text: string, names: readonly string[]): HostsText {
   return { text: `${before}${BEGIN}\n${lines.join('')}${END}\n`, skipped };
 }
 
-/** The text without the block. If its end marker is missing, the block ends at the first line of another form. */
+/** The text without the block. If its end marker is missing, the block ends at the first line of another form than its own. */
 export function withoutHosts(text: string): string {
   const kept: string[] = [];
   let inside = false;
@@ -42,12 +42,15 @@ export function withoutHosts(text: string): string {
     if (bare === BEGIN) inside = true;
     else if (inside && bare === END) inside = false;
     else {
-      inside &&= bare.startsWith(`${ADDRESS}\t`);
+      inside &&= isOwn(bare);
       if (!inside) kept.push(line);
     }
   }
   return kept.join('');
 }
+
+/** Whether withHosts() could have written the line: the address, a tab, one name. */
+const isOwn = (line: string): boolean => line.startsWith(`${ADDRESS}\t`) && /^\S+\t\S+$/.test(line);
 
 /** The names in the text, in lower case, with their addresses. */
 function addresses(text: string): ReadonlyMap<string, string> {

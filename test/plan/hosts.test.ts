@@ -69,6 +69,8 @@ describe('withoutHosts', () => {
     expect(withoutHosts(DOCKER + block('a', 'b'))).toBe(DOCKER);
     const cut = `${DOCKER}${block('a')}`.replace('# svc-super: end\n', '10.0.0.9\tadded\n');
     expect(withoutHosts(cut)).toBe(`${DOCKER}10.0.0.9\tadded\n`);
+    const cutBefore = `${DOCKER}${block('a')}`.replace('# svc-super: end\n', '127.0.0.1\tmine also\n');
+    expect(withoutHosts(cutBefore)).toBe(`${DOCKER}127.0.0.1\tmine also\n`);
   });
 
   test('undoes withHosts for any text, except a missing last newline', () => {
