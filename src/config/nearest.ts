@@ -2,7 +2,7 @@
 
 /**
  * The candidate closest to `word` by Damerau-Levenshtein distance (two transposed neighbours count one), ignoring case, `-` and
- * `_`. null: every candidate differs in more than a third of its letters. Among equals the earlier one is returned.
+ * `_`. null: every candidate differs in more than a third of its letters, and in more than one. Among equals the earlier one is returned.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | null {
   // No known name is this long, so the table would only cost time and memory.

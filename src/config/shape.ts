@@ -124,12 +124,13 @@ export function whole(label: string, least: number, most: number): Shape<number>
     () => orInterpolated({ type: 'integer', minimum: least, maximum: most }),
     ({ value }) =>
       typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most ? value : undefined,
-    (given, node) => (typeof node.value === 'string' ? adviseNumber(given) : undefined),
+    (given, node) => (typeof node.value === 'string' ? adviseNumber(given, least, most) : undefined),
   );
 }
 
-function adviseNumber(given: string): string | undefined {
-  if (/^-?\d+$/.test(given)) return `write \`${given}\` without quotes`;
+function adviseNumber(given: string, least: number, most: number): string | undefined {
+  if (/^-?\d+$/.test(given))
+    return Number(given) >= least && Number(given) <= most ? `write \`${given}\` without quotes` : undefined;
   const variable = /^\$(\w+)$/.exec(given)?.[1];
   if (variable !== undefined) return `write \`\${${variable}}\``;
   // The ports of Compose: `8000:8000`, `127.0.0.1:80:8000/tcp`.
@@ -264,7 +265,7 @@ export function mapOf<T>(
         if (!key.pattern.test(entry.key)) {
           reading.report(entry.keySpan, 'wrong-name', `${JSON.stringify(entry.key)} is not ${key.wanted}`);
         }
-        const value = item.read(entry.node, `\`${name.replaceAll('`', '')}.${entry.key}\``, reading);
+        const value = item.read(entry.node, `${name.replace(/`$/, '')}.${entry.key}\``, reading);
         if (value !== INVALID) values.set(entry.key, value);
       }
       return values;

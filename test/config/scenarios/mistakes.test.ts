@@ -152,6 +152,18 @@ services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not "http" (
 `,
   },
   {
+    title: 'a number in quotes that is impossible anyway does not suggest to remove the quotes',
+    file: `
+services:
+  web: { command: run, port: "99999" }
+`,
+    says: `
+services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not "99999"
+   2 |   web: { command: run, port: "99999" }
+     |                              ~~~~~~~
+`,
+  },
+  {
     title: 'a value from a secret is not shown',
     environment: { API_TOKEN: 'hunter2' },
     file: `
