@@ -138,7 +138,7 @@ export function ServiceLinks({ names }: { readonly names: readonly string[] }) {
 }
 
 interface CardProps {
-  /** The section gets the id `ID-card`, and its heading `h-ID`. */
+  /** The section gets the id `ID-card`, and its heading `h-ID`; `ID` is free for the list in it. */
   readonly id: string;
   readonly title: string;
   /** Beside the heading. */

@@ -257,7 +257,7 @@ function Runs({ details: { runs } }: PartProps) {
   return (
     <Card id="runs" title="Runs" tools={<span class="soft">the latest 20 since the supervisor was started</span>}>
       {rows.length === 0 ? (
-        <p class="soft">The service has not been started.</p>
+        <p class="soft">No run since the supervisor was started.</p>
       ) : (
         <Table
           id="runs"
