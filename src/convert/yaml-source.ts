@@ -109,9 +109,11 @@ export function textOf(node: Node | undefined): string | undefined {
   return node?.kind === 'scalar' && node.value !== null ? node.text : undefined;
 }
 
-/** `true` and `false`, and the words for them in YAML 1.1; undefined for anything else. */
+/** `true y yes on 1`, `false n no off 0` in any case, as Compose takes them; undefined for anything else. */
 export function switchOf(node: Node | undefined): boolean | undefined {
-  return readBoolean(textOf(node) ?? '') ?? undefined;
+  const text = textOf(node) ?? '';
+  if (/^[yn]$/i.test(text)) return text.toLowerCase() === 'y';
+  return readBoolean(text) ?? undefined;
 }
 
 /** The items of a list; a single value is a list of one; nothing is an empty list. */

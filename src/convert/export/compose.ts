@@ -170,7 +170,7 @@ function dependencies(
     const canBeHealthy = target.ready.some(({ kind }) => kind !== 'log' && kind !== 'notify');
     const isReady = condition === 'ready' && canBeHealthy;
     if (condition === 'ready' && target.ready.length > 0 && !canBeHealthy) {
-      reporter.add(path, what, changed(`Compose waits only until ${on} has started: it has no health check`));
+      reporter.add(path, what, changed(`${on} has no health check, so Compose waits only until it has started`));
     }
     const word = condition === 'ready' && !isReady ? CONDITIONS.started : CONDITIONS[condition];
     const isOptional = !target.isStarted && profilesOf(target).join() !== profilesOf(service).join();

@@ -178,7 +178,7 @@ function dependencies(
       reporter.add(path, what, lost('Nosana does not restart an operation when one that it depends on restarts'));
     const target = services.find(({ name }) => name === on);
     if (condition === 'ready' && groups.get(on) === own && target !== undefined && !isChecked(target)) {
-      const why = `Nosana waits only until ${on} has started: it has no health check`;
+      const why = `${on} has no health check, so Nosana waits only until it has started`;
       reporter.add(path, what, changed(why, `give ${on} an HTTP path that answers 200 when it is ready`));
     }
     if (groups.get(on) !== own) {

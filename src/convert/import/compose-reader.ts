@@ -149,7 +149,7 @@ export class ComposeReader {
     return true;
   }
 
-  explainVariables({ variables, bareNames, loosened }: ComposeText): void {
+  explainVariables({ variables, withoutOperator, loosened }: ComposeText): void {
     const [first] = variables;
     if (first === undefined) return;
     const why =
@@ -161,7 +161,7 @@ export class ComposeReader {
       why,
       'give them with `docker run -e` or `--env-file`',
     );
-    for (const name of bareNames) {
+    for (const name of withoutOperator) {
       const empty = 'it has no default, so it is empty where the container has no such variable, as in Compose';
       const advice = 'set it there, or write `$$` for a `$` that begins no variable';
       this.report.lookOnce(`variable ${name}`, this.section.where(), `\${${name}}`, empty, advice);

@@ -112,7 +112,15 @@ function wordsAt(
   return split.words;
 }
 
-const EMPTY: ComposeText = { text: '', shell: '', word: "''", bare: '', variables: [], bareNames: [], loosened: false };
+const EMPTY: ComposeText = {
+  text: '',
+  shell: '',
+  word: "''",
+  bare: '',
+  variables: [],
+  withoutOperator: [],
+  loosened: false,
+};
 
 const fixed = (words: readonly string[]): CommandWords =>
   words.map((word) => ({ ...EMPTY, text: literal(word), shell: word, word: quoteWord(word), bare: word }));

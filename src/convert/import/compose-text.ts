@@ -21,7 +21,7 @@ export interface ComposeText {
   /** Names of the variables. */
   readonly variables: readonly string[];
   /** Those of them that are written without an operator, at any depth: they are empty where they are not set. */
-  readonly bareNames: readonly string[];
+  readonly withoutOperator: readonly string[];
   /** `-`, `?` or `+` without a colon, which services.yaml does not have: an empty variable counts as unset. */
   readonly loosened: boolean;
 }
@@ -48,15 +48,15 @@ export function readComposeText(text: string): ComposeTextResult {
 
 function toText(pieces: readonly Piece[]): ComposeText {
   const variables = new Set<string>();
-  const bareNames = new Set<string>();
-  collect(pieces, variables, bareNames);
+  const withoutOperator = new Set<string>();
+  collect(pieces, variables, withoutOperator);
   return {
     text: toReferences(pieces),
     shell: pieces.map(toShell).join(''),
     word: pieces.map(toWord).join('') || "''",
     bare: pieces.map(toBare).join(''),
     variables: [...variables],
-    bareNames: [...bareNames],
+    withoutOperator: [...withoutOperator],
     loosened: pieces.some(isLoosened),
   };
 }

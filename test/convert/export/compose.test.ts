@@ -171,7 +171,7 @@ describe('services', () => {
     });
     expect(services.last?.depends_on).toEqual({ deaf: condition('service_started') });
     expect(report.join('\n')).toContain(
-      'changed meaning: `depends_on` deaf of last: Compose waits only until deaf has started',
+      'changed meaning: `depends_on` deaf of last: deaf has no health check, so Compose waits only until it has started',
     );
     expect(report.join('\n')).toContain('changed meaning: `depends_on` migrate of late');
   });

@@ -37,3 +37,8 @@ test('variables have their defaults', async () => {
     start_timeout: '1m40s',
   });
 });
+
+test.each(['y', 'yes', '1', 'on', 'TRUE'])('`disable: %s` switches it off', async (word) => {
+  const source = `services: {a: {image: x, entrypoint: [run], healthcheck: {test: [CMD, check], disable: ${word}}}}`;
+  expect(parse(await yamlOf('compose', source)).services.a).toEqual({ command: ['run'] });
+});

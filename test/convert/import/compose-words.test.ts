@@ -19,5 +19,5 @@ test('a line that cannot be split says why', () => {
 
 test('a variable without an operator is one at any depth', () => {
   const read = readComposeText('$A ${B:-$C} ${D:-x} ${E:+${A}}');
-  expect(read.ok && read.value.bareNames).toEqual(['A', 'C']);
+  expect(read.ok && read.value.withoutOperator).toEqual(['A', 'C']);
 });
