@@ -59,7 +59,6 @@ export async function openParts(request: UpRequest, plan: Plan, link: Link): Pro
   );
   const journal = new Journal();
   const ownLog = new OwnLog({ clock, logs, sink: sinks.stderr, level: request.level });
-  await ownLog.apply(plan);
   const announce: Announce = (announcement) => {
     // The journal is part of the checkpoint. touch() queues the next batch to PID 1 as a microtask, which sends the new entry too.
     link.pid1.touch();
@@ -67,6 +66,7 @@ export async function openParts(request: UpRequest, plan: Plan, link: Link): Pro
     // Queued behind that batch. If this process dies before the batch is sent, the successor makes the announcement again.
     queueMicrotask(() => ownLog.print(announcement));
   };
+  await ownLog.apply(plan);
   const hostNames = new HostNames(hostsFile(), announce);
   process.once('exit', () => {
     // If PID 1 replaces this process, the successor keeps the names.

@@ -21,7 +21,7 @@ export function detailRows(model: Model): readonly Row[] {
   ];
 }
 
-/** Cells of the label of a fact. */
+/** Cells of the label of a fact. LEAST of layout.ts leaves room beside it, and beside LABEL, in each half. */
 const FACT = 13;
 
 function factRows(model: Model, service: TopService, details: DetailsBody | null): readonly Row[] {
