@@ -100,3 +100,8 @@ export function unwrapVenv(words: readonly string[]): { readonly venv: string; r
 export function meaningOf<T>(table: Readonly<Record<string, T>>, word: string): T | undefined {
   return Object.hasOwn(table, word) ? table[word] : undefined;
 }
+
+/** A signal as services.yaml takes it: its name in capitals without `SIG`. A text with a variable stays, since case counts there. */
+export function shortSignal(text: string): string {
+  return text.includes('$') ? text : text.toUpperCase().replace(/^SIG/, '');
+}

@@ -2,7 +2,7 @@
 // with `gpus: 1` here get two. So all devices are shared as soon as more than one service asks.
 // https://docs.docker.com/compose/how-tos/gpu-support/
 import type { ServiceDraft } from '../services-yaml.ts';
-import { briefOf, itemsOf, Section, textOf, textsOf } from '../yaml-source.ts';
+import { briefOf, itemsOf, Section, textsOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import type { ComposeContext, ComposeReader } from './compose-reader.ts';
 
@@ -13,11 +13,14 @@ function requestsOf(section: Section): readonly Section[] {
   return [...reservations, ...gpus.map((node) => new Section(node, section.source))];
 }
 
+const driverOf = (reader: ComposeReader, request: Section): string | null =>
+  reader.textAt(request.take('driver'), 'bare') || null;
+
 /** The devices that svc-super assigns too: those of NVIDIA, which a request without a driver means, and those of AMD. */
-function asksForGpu(request: Section): boolean {
-  const driver = request.text('driver');
+function asksForGpu(reader: ComposeReader, request: Section): boolean {
+  const driver = driverOf(reader, request);
   const capabilities = textsOf(request.take('capabilities'));
-  if (driver === undefined) return capabilities.length === 0 || capabilities.includes('gpu');
+  if (driver === null) return capabilities.length === 0 || capabilities.includes('gpu');
   return driver === 'nvidia' || driver === 'amd';
 }
 
@@ -26,7 +29,7 @@ export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']
   const { section, report, context } = reader;
   const requests = requestsOf(section);
   const runtime = reader.textAt(section.take('runtime'), 'bare');
-  const usesAll = textOf(section.take('gpus')) === 'all';
+  const usesAll = reader.textAt(section.take('gpus'), 'bare') === 'all';
   let wish: Value | null = usesAll || runtime === 'nvidia' ? 'all' : null;
   for (const request of requests) wish = addWish(wish, wishOf(reader, request));
   if (runtime === 'nvidia') wish = visibleDevices(reader, fields) ?? wish;
@@ -41,7 +44,7 @@ export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']
   fields.gpus = wish;
   if (wish === 0) return;
   context.gpuUsers.push({ key: reader.key, where: section.where(), wish, fields });
-  const drivers = requests.filter((one) => asksForGpu(one)).map((one) => one.text('driver'));
+  const drivers = requests.filter((one) => asksForGpu(reader, one)).map((one) => driverOf(reader, one));
   if (drivers.includes('amd')) context.dockerRun.addOption('--device /dev/kfd --device /dev/dri');
   if (usesAll || runtime === 'nvidia' || drivers.some((driver) => driver !== 'amd'))
     context.dockerRun.addOption('--gpus all');
@@ -93,7 +96,7 @@ function devicesOf(ids: readonly string[]): Value {
 
 function wishOf(reader: ComposeReader, request: Section): Value | null {
   const { report, key } = reader;
-  if (!asksForGpu(request)) {
+  if (!asksForGpu(reader, request)) {
     const what = `devices of ${key}: ${briefOf(request.node)}`;
     report.lost(
       request.where(),

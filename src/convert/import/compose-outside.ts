@@ -221,8 +221,8 @@ function reportSecrets(reader: ComposeReader): void {
   for (const key of ['secrets', 'configs'] as const) {
     for (const node of itemsOf(section.take(key))) {
       const long = node.kind === 'map' ? new Section(node, section.source) : null;
-      const name = long?.text('source') ?? briefOf(node);
-      const target = long?.text('target') ?? name;
+      const name = reader.textAt(long === null ? node : long.take('source'), 'bare') ?? briefOf(node);
+      const target = reader.textAt(long?.take('target'), 'bare') ?? name;
       const folder = key === 'secrets' ? '/run/secrets/' : '/';
       const path = target.startsWith('/') ? target : `${folder}${target}`;
       const file = context.mounted.get(`${key}.${name}`);

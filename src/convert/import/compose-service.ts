@@ -6,7 +6,7 @@ import type { Node } from '../../config/tree.ts';
 import type { Where } from '../findings.ts';
 import { readGoDuration, writeDuration, writeSize } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
-import { literal, meaningOf, quoteWord, shellText, unwrapVenv } from '../words.ts';
+import { literal, meaningOf, quoteWord, shellText, shortSignal, unwrapVenv } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, Section, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { importDependencies } from './compose-depends.ts';
@@ -270,8 +270,7 @@ function importStop(reader: ComposeReader, fields: ServiceDraft['fields']): void
       'it is left out',
     );
   }
-  // The names of variables keep their case.
-  const name = signal?.includes('$') ? signal : (signal?.toUpperCase().replace(/^SIG/, '') ?? null);
+  const name = signal === null ? null : shortSignal(signal);
   const stop = {
     ...(name !== null && name !== '' && name !== 'TERM' && { signal: numberOr(name) }),
     ...(millis !== null && { timeout: writeDuration(millis) }),

@@ -2,7 +2,7 @@
 // (supervisor/options.py, process.py; http://supervisord.org/configuration.html).
 import { readBoolean } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
-import { meaningOf, shellText, splitWords } from '../words.ts';
+import { meaningOf, shellText, shortSignal, splitWords } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import { placeComment } from './source.ts';
 import type { IniSection } from './supervisord-ini.ts';
@@ -218,7 +218,8 @@ function readCodes(reader: ProgramReader): readonly number[] | null {
 }
 
 function importStop(reader: ProgramReader, fields: ServiceDraft['fields']): number | null {
-  const signal = reader.expand('stopsignal')?.text.trim().toUpperCase().replace(/^SIG/, '');
+  const given = reader.expand('stopsignal')?.text.trim();
+  const signal = given === undefined ? undefined : shortSignal(given);
   const seconds = reader.number('stopwaitsecs');
   const group = reader.boolean('stopasgroup') === true;
   const stop = {

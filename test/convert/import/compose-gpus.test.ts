@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // GPUs of Compose services: requests for devices, runtimes and NVIDIA_VISIBLE_DEVICES.
 import { expect, test } from 'bun:test';
 import { importText, lines } from './rig.ts';
@@ -21,6 +22,8 @@ test.each([
   [devices(request('device_ids: ["0"]'), request('count: all')), 'all'],
   [devices(request('count: 1', 'amd')), '1'],
   [devices(request('count: 1', 'xyz')), ''],
+  [devices(request('count: 1', '"${D:-nvidia}"')), '1'],
+  ['gpus: "${G:-all}"', 'all'],
   ['runtime: nvidia', 'all'],
   ['runtime: runc', ''],
   [visible('all'), 'all'],

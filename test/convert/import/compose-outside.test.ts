@@ -38,6 +38,7 @@ test('a secret is mounted from the file that the top level gives, and not if it 
   expect(await optionsOf('secrets: [key, {source: key, target: /k}, env]', top)).toBe(
     '-v ./conf/key.txt:/run/secrets/key:ro -v ./conf/key.txt:/k:ro',
   );
+  expect(await optionsOf('secrets: [{source: "${S:-key}", target: "${T:-/k}"}]', top)).toBe('-v ./conf/key.txt:/k:ro');
   expect(await optionsOf('configs: [{source: web, target: /etc/web.conf}]', top)).toBe(
     '-v ./web.conf:/etc/web.conf:ro',
   );

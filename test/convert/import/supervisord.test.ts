@@ -293,3 +293,9 @@ test('a value without quotes that is cut at a second `=` is reported beside one 
   expect(await report('A="x",B=y=C=z')).toContain('a value without quotes ends at the first character');
   expect(await report('A="x=y",B=\'y=z\'')).not.toContain('a value without quotes');
 });
+
+test('the variable of a stop signal keeps its case', async () => {
+  const source = (signal: string) => `[program:a]\ncommand=run\nstopsignal=${signal}\n`;
+  expect(await yamlOf('supervisord', source('%(ENV_sig)s'))).toContain(`stop: \${sig}`);
+  expect(await yamlOf('supervisord', source('sigint'))).toContain('stop: INT');
+});
