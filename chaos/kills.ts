@@ -177,6 +177,8 @@ async function main(): Promise<void> {
     if ((at + 1) % 100 === 0) say(`${at + 1} kills, ${faults.length} faults`);
   }
   const status = await ask<StatusBody & { readonly supervisor?: { readonly restarts: number } }>('/v1/status');
+  // A service may have started again since the last events were read.
+  await readEvents();
   process.kill(pid1, 'SIGTERM');
   const code = await run.code;
   if (code !== 0) fault(`ended with ${code}`);
