@@ -24,8 +24,10 @@ export type ServiceNotice =
   /** A reload has removed it. */
   | { readonly event: 'removed' }
   | { readonly event: 'start-asked' | 'stop-asked' | 'restart-asked'; readonly by: Requester }
-  /** The time of a scheduled task has come while a run of it is not over; or has passed, and is noticed too late. */
-  | { readonly event: 'time-skipped' | 'time-missed' }
+  /** The time of a scheduled task has come, and starts no run. `found`: the run that is there or comes before. */
+  | { readonly event: 'time-skipped'; readonly found: 'run' | 'start' | 'restart' | 'queued' }
+  /** The time of a scheduled task has passed, and is noticed too late. */
+  | { readonly event: 'time-missed' }
   | { readonly event: 'signal-asked'; readonly signal: SignalName }
   /** It can never start. */
   | { readonly event: 'blocked'; readonly blockage: Blockage | null }

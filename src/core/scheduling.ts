@@ -69,11 +69,12 @@ function* takeTime(
     yield { type: 'service', name, service: { ...service, schedule: countTime(schedule, 'missed') } };
     return;
   }
-  if (service.state.id === 'scheduled') {
+  const { id } = service.state;
+  if (id === 'scheduled') {
     yield { type: 'service', name, service: toPending(service) };
     return;
   }
-  const isStarting = service.state.id === 'pending';
+  const isStarting = id === 'pending';
   if (plan.overlap === 'kill' && !isStarting) {
     yield notify(name, { event: 'restart-asked', by: { kind: 'schedule' } });
     yield {
@@ -84,7 +85,8 @@ function* takeTime(
   } else if (plan.overlap === 'queue' && !isStarting && !schedule.isQueued) {
     yield { type: 'service', name, service: { ...service, schedule: { ...schedule, isQueued: true } } };
   } else {
-    yield notify(name, { event: 'time-skipped' });
+    const found = isStarting ? 'start' : schedule.isQueued ? 'queued' : id === 'backoff' ? 'restart' : 'run';
+    yield notify(name, { event: 'time-skipped', found });
     yield { type: 'service', name, service: { ...service, schedule: countTime(schedule, 'skipped') } };
   }
 }

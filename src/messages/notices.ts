@@ -47,6 +47,14 @@ function levelOf(notice: Notice): Level {
   return levels[notice.event] ?? 'info';
 }
 
+/** Why a time starts no run, by what it finds. */
+const FOUND = {
+  run: 'its run is not over (`overlap`)',
+  start: 'it is already waiting for its start',
+  restart: 'it is already waiting for its restart (`overlap`)',
+  queued: 'one run is already queued (`overlap`)',
+} as const;
+
 function textOf(notice: Notice): string {
   switch (notice.event) {
     case 'skipped':
@@ -60,7 +68,7 @@ function textOf(notice: Notice): string {
     case 'signal-asked':
       return `was sent ${notice.signal}`;
     case 'time-skipped':
-      return 'is not run this time: its run is not over (`overlap`)';
+      return `is not run this time: ${FOUND[notice.found]}`;
     case 'time-missed':
       return 'has missed its time by more than two minutes, and is not run for it (`catch_up`)';
     case 'blocked':

@@ -82,6 +82,9 @@ describe('a time that comes while a run is not over', () => {
     const sim = overlapping('skip').until(55 * MINUTE);
     expect(starts(sim)).toEqual(['06-01T12:10:00', '06-01T12:40:00']);
     expect(scheduleOf(sim)?.counts.skipped).toBe(3);
+    expect(new Set(sim.said('time-skipped'))).toEqual(
+      new Set(['is not run this time: its run is not over (`overlap`)']),
+    );
     expect(sim.said('time-skipped')).toHaveLength(3);
   });
 
@@ -89,6 +92,7 @@ describe('a time that comes while a run is not over', () => {
     const sim = overlapping('queue').until(50 * MINUTE);
     expect(starts(sim).map((one) => one.slice(0, 11))).toEqual(['06-01T12:10', '06-01T12:35']);
     expect(scheduleOf(sim)?.counts.skipped).toBe(1);
+    expect(sim.said('time-skipped')).toEqual(['is not run this time: one run is already queued (`overlap`)']);
   });
 
   test('stops the run and starts another one', () => {
@@ -103,6 +107,16 @@ describe('a time that comes while a run is not over', () => {
     const sim = simulate(plan([job(cron('* * * * *'), given)]), { job: failing }, { wall: NOON }).until(2.4 * MINUTE);
     expect(starts(sim)).toEqual(['06-01T12:01:00']);
     expect(scheduleOf(sim)?.counts.skipped).toBe(1);
+    expect(sim.said('time-skipped')).toEqual([
+      'is not run this time: it is already waiting for its restart (`overlap`)',
+    ]);
+  });
+
+  test.each(['skip', 'queue', 'kill'] as const)('while it waits for a dependency is skipped too (%s)', (overlap) => {
+    const services = [task('db'), job(cron('* * * * *', { overlap }), { edges: [on('db', 'completed')] })];
+    const sim = simulate(plan(services), { db: slow }, { wall: NOON }).until(2.4 * MINUTE);
+    expect(starts(sim)).toEqual([]);
+    expect(sim.said('time-skipped')).toEqual(['is not run this time: it is already waiting for its start']);
   });
 });
 
