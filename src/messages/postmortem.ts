@@ -32,7 +32,9 @@ export function renderPostmortem(
   // A service that was not started has no output, except that of its `before_start` hook.
   if (ended.cause.kind === 'not-started' && lastLines.length === 0) return lines.map(printable);
   const since = wasRestarted ? ' since the supervisor was restarted' : '';
-  if (lastLines.length === 0) lines.push(`${ended.service} had printed nothing${since}`);
+  if (lastLines.length === 0 && leftOut > 0) {
+    lines.push(`last ${linesOf(leftOut)} of ${ended.service} left out: only about probes`);
+  } else if (lastLines.length === 0) lines.push(`${ended.service} had printed nothing${since}`);
   else {
     const without = leftOut === 0 ? '' : `, without ${leftOut === 1 ? 'one' : leftOut} about probes`;
     lines.push(`last ${linesOf(lastLines.length)} of ${ended.service}${without}:`);

@@ -13,7 +13,7 @@ const TRIED = 2_000;
 
 interface LastLines {
   readonly lines: readonly string[];
-  /** How many lines of the chosen range are left out, because probes caused them. */
+  /** How many lines of the chosen range are left out, because probes caused them; without any other line, all. */
   readonly leftOut: number;
 }
 
@@ -43,7 +43,7 @@ export function chooseLastLines(lines: readonly string[], requests: readonly Pro
   const last = Math.max(0, kept.length - LAST);
   const from = error < 0 ? last : Math.min(error, last);
   const chosen = kept.slice(from);
-  const first = chosen[0]?.at ?? recent.length;
+  const first = chosen[0]?.at ?? 0;
   const leftOut = recent.length - first - chosen.length;
   const texts = chosen.map(({ line }) => line);
   if (texts.length <= MOST) return { lines: texts, leftOut };

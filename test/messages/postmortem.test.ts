@@ -22,6 +22,7 @@ describe('the last lines of a post-mortem', () => {
     const { lines: chosen, leftOut } = chooseLastLines(lines, HEALTH);
     expect(chosen).toEqual(numbered(25).slice(5));
     expect(leftOut).toBe(20);
+    expect(chooseLastLines([access, access], HEALTH)).toEqual({ lines: [], leftOut: 2 });
   });
 
   test('recognize the access logs of several servers, and include other requests', () => {
@@ -138,6 +139,8 @@ describe('a post-mortem', () => {
       wasRestarted: false,
     });
     expect(words.slice(1)).toEqual(['last 2 lines of vllm, without 7 about probes:', '  a', '  b']);
+    const none = { oomKills: null, lastLines: [], leftOut: 3, wasRestarted: false };
+    expect(renderPostmortem(ended, 3, none).slice(1)).toEqual(['last 3 lines of vllm left out: only about probes']);
   });
 
   test('fits into a termination message, with the cause and the last lines', () => {
