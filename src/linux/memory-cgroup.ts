@@ -81,11 +81,38 @@ export function prepareCgroups(): string | null {
     // Only below PID 1 of a container do all processes of this cgroup belong to svc-super.
     if (process.ppid !== 1) return `${folder} gives no controllers to cgroups in it, and svc-super is not PID 1`;
     mkdirSync(`${folder}/${OWN_CGROUP}`, { recursive: true });
-    for (const pid of words(`${folder}/cgroup.procs`)) if (pid !== '') move(pid, `${folder}/${OWN_CGROUP}`);
-    writeFileSync(`${folder}/cgroup.subtree_control`, '+memory');
+    moveAll({
+      pids: () => words(`${folder}/cgroup.procs`).filter((pid) => pid !== ''),
+      move: (pid) => move(pid, `${folder}/${OWN_CGROUP}`),
+      give: () => writeFileSync(`${folder}/cgroup.subtree_control`, '+memory'),
+    });
     return null;
   } catch (error) {
     return `${folder} cannot give the controller for memory to cgroups in it (${codeOf(error)})`;
+  }
+}
+
+/** How often processes are moved that were forked meanwhile. */
+const PASSES = 20;
+
+interface Move {
+  /** The processes that are to move. */
+  pids(): readonly string[];
+  move(pid: string): void;
+  /** Gives the controller to the children, which fails with EBUSY while a process is there. */
+  give(): void;
+}
+
+/** Moves all processes, also those that others fork before they are moved, and then gives the controller. */
+export function moveAll({ pids, move, give }: Move): void {
+  for (let pass = 1; ; pass += 1) {
+    for (const pid of pids()) move(pid);
+    try {
+      give();
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'EBUSY' || pass === PASSES) throw error;
+    }
   }
 }
 
@@ -123,15 +150,16 @@ function folderOf(group: string, owner: string): string {
 
 /**
  * How often the kernel has killed processes of a service because of its limit, since its cgroup was made. Does not grow with the
- * kills for another reason, such as the limit of the container.
+ * kills for another reason, such as the limit of the container; with version 1 only while its own limit was never reached.
  */
 export function countLimitKills(group: string, owner: string): number {
   return limitKillsIn(folderOf(group, owner));
 }
 
 /**
- * `oom_kill` counts the kills of any OOM killer. `oom` (version 2) and `failcnt` (version 1) count how often the limit of the cgroup
- * itself was reached (https://docs.kernel.org/admin-guide/cgroup-v2.html).
+ * `oom_kill` counts the kills of any OOM killer. `oom` (version 2) counts how often the limit of the cgroup itself left the kernel
+ * only a kill (https://docs.kernel.org/admin-guide/cgroup-v2.html); `failcnt` (version 1) also how often the kernel found memory to
+ * free. So with version 1 a kill for another reason counts if the limit was reached before.
  */
 export function limitKillsIn(folder: string): number {
   const numberIn = (file: string, pattern: RegExp): number | null => {

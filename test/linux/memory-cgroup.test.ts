@@ -1,9 +1,9 @@
 // Where cgroups for the memory of services are made, for both versions, with and without a cgroup namespace, and after a move.
-import { expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findHome, limitKillsIn, removeEmpty } from '../../src/linux/memory-cgroup.ts';
+import { findHome, limitKillsIn, moveAll, removeEmpty } from '../../src/linux/memory-cgroup.ts';
 
 const there =
   (...paths: readonly string[]) =>
@@ -29,6 +29,39 @@ test('version 1: that of the controller for memory, also beside version 2', () =
   const own = '/sys/fs/cgroup/memory/docker/abc/cgroup.procs';
   expect(findHome(table, there(v1, own))).toEqual({ version: 1, folder: '/sys/fs/cgroup/memory/docker/abc' });
   expect(findHome(table, there(v1))).toEqual({ version: 1, folder: '/sys/fs/cgroup/memory' });
+});
+
+describe('the processes of the own cgroup move', () => {
+  /** The kernel: `forks` has the processes that appear after each list was read. */
+  const kernel = (forks: (pass: number) => readonly string[]) => {
+    const left = new Set(['1', '7']);
+    const moved: string[] = [];
+    let pass = 0;
+    moveAll({
+      pids: () => {
+        const listed = [...left];
+        pass += 1;
+        for (const pid of forks(pass)) left.add(pid);
+        return listed;
+      },
+      move: (pid) => {
+        left.delete(pid);
+        moved.push(pid);
+      },
+      give: () => {
+        if (left.size > 0) throw Object.assign(new Error('busy'), { code: 'EBUSY' });
+      },
+    });
+    return moved;
+  };
+
+  test('with those that are forked meanwhile', () => {
+    expect(kernel((pass) => (pass === 1 ? ['8', '9'] : []))).toEqual(['1', '7', '8', '9']);
+  });
+
+  test('not forever', () => {
+    expect(() => kernel((pass) => [`${pass + 9}`])).toThrow('busy');
+  });
 });
 
 test('none is mounted', () => {
