@@ -28,9 +28,15 @@ export function gpuSettings(
         return [name, [{ driver: 'nvidia', count: 'all' }]];
       }
       if (typeof wish !== 'number') return [name, [{ driver: 'nvidia', device_ids: wish }]];
+      if (!isAlone && gpus?.shared === true)
+        reporter.add(
+          path,
+          what,
+          changed('Docker gives it the first devices, which others may have', 'name the devices'),
+        );
       if (isAlone || gpus?.shared === true) return [name, [{ driver: 'nvidia', count: wish }]];
       const ids = Array.from({ length: wish }, () => free.next().value);
-      const why = `Compose keeps no device for one service, so the output names the devices ${ids.join(', ')}, which no other service with \`gpus\` of its own gets`;
+      const why = `Compose keeps no device for one service, so the output names the devices ${ids.join(', ')}, which no other service gets, except one with \`all\` or \`shared\``;
       reporter.add(path, what, look(why, 'correct `device_ids` where the machine has other devices'));
       return [name, [{ driver: 'nvidia', device_ids: ids }]];
     }),

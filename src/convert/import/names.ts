@@ -20,11 +20,9 @@ export class Names {
     for (let count = 2; this.#taken.has(name); count += 1) name = `${base.slice(0, MOST - 6)}-${count}`;
     this.#taken.add(name);
     if (name !== wanted && report !== undefined) {
-      report.changed(
-        where,
-        `the name ${wanted}`,
-        `it is called ${name}: ${base === wanted ? 'the name is taken' : `a name is ${NAME_RULE}`}`,
-      );
+      const taken = base === wanted ? 'the name is taken' : `${base} is taken`;
+      const reasons = [...(base === wanted ? [] : [`a name is ${NAME_RULE}`]), ...(name === base ? [] : [taken])];
+      report.changed(where, `the name ${wanted}`, `it is called ${name}: ${reasons.join(', and ')}`);
     }
     return name;
   }

@@ -177,7 +177,7 @@ describe('services', () => {
   });
 
   test('GPUs are named where several services have their own', async () => {
-    const { services } = await compose({
+    const { services, report } = await compose({
       a: { command: ['a'], gpus: 2 },
       b: { command: ['b'], gpus: 1 },
       c: { command: ['c'], gpus: { share: 1 } },
@@ -186,6 +186,9 @@ describe('services', () => {
     expect(services.a?.gpus).toEqual([{ driver: 'nvidia', device_ids: ['0', '1'] }]);
     expect(services.b?.gpus).toEqual([{ driver: 'nvidia', device_ids: ['2'] }]);
     expect(services.c?.gpus).toEqual([{ driver: 'nvidia', count: 1 }]);
+    expect(report.join('\n')).toContain(
+      'changed meaning: `gpus` of c: Docker gives it the first devices, which others may have',
+    );
     expect(services.d).not.toHaveProperty('gpus');
   });
 

@@ -270,6 +270,11 @@ describe('a Compose file with a mistake', () => {
     ['an open `$(`', { a: { image: 'x', command: 'echo $$(date' } }, 'a quote or a `$(` is never closed'],
     ['a last backslash', { a: { image: 'x', command: 'echo \\' } }, 'nothing follows the last `\\`'],
     ['a name that is taken', { 'a b': { image: 'x' }, 'a-b': { image: 'x' } }, 'it is called a-b-2: the name is taken'],
+    [
+      'a name that is none, and then taken',
+      { 'a-b': { image: 'x' }, 'a b': { image: 'x' } },
+      'beginning with a letter or digit, and a-b is taken',
+    ],
     ['a name that is none', { 'a b': { image: 'x' } }, 'it is called a-b: a name is letters, digits'],
     [
       'a misspelt key',
