@@ -12,29 +12,7 @@ import { makeFilter } from './lines.ts';
 import { Logs } from './logs.tsx';
 import { type Gpu, useModel } from './model.ts';
 import { withLatest } from './plot.ts';
-
-interface Section {
-  /** null: the services without a group. */
-  readonly group: string | null;
-  readonly isUrgent: boolean;
-  readonly names: readonly string[];
-}
-
-/** The urgent services, then each group, then the services without a group. */
-function sectionsOf(services: readonly ServiceStatus[], groups: readonly string[]): readonly Section[] {
-  const urgent = services
-    .filter((service) => urgencyOf(service) !== null)
-    .sort((a, b) => (urgencyOf(a) ?? 0) - (urgencyOf(b) ?? 0));
-  const rest = services.filter((service) => !urgent.includes(service));
-  const named = [...groups, null].map((group) => ({
-    group,
-    isUrgent: false,
-    names: rest.filter((service) => service.group === group).map(({ name }) => name),
-  }));
-  const all = [{ group: null, isUrgent: true, names: urgent.map(({ name }) => name) }, ...named];
-  // A group whose members all need attention keeps its heading, because of its buttons.
-  return all.filter(({ names, group }) => names.length > 0 || group !== null);
-}
+import { NO_SECTIONS, nextSections, type ServiceSection } from './sections.ts';
 
 /** How long the order of the rows is kept after the pointer or the keyboard was used in the table, milliseconds. */
 const HELD = 5_000;
@@ -45,15 +23,12 @@ const HELD = 5_000;
  */
 function useSections(services: readonly ServiceStatus[], groups: readonly string[]) {
   const heldUntil = useRef(0);
-  const shown = useRef<readonly Section[]>([]);
-  const names = new Set(services.map(({ name }) => name));
-  const known = shown.current.flatMap((section) => section.names);
-  const isSame = known.length === names.size && known.every((name) => names.has(name));
-  if (performance.now() >= heldUntil.current || !isSame) shown.current = sectionsOf(services, groups);
+  const shown = useRef(NO_SECTIONS);
+  shown.current = nextSections(shown.current, services, groups, performance.now() < heldUntil.current);
   const hold = () => {
     heldUntil.current = performance.now() + HELD;
   };
-  return { sections: shown.current, handlers: { onPointerMove: hold, onKeyDown: hold, onFocusIn: hold } };
+  return { sections: shown.current.sections, handlers: { onPointerMove: hold, onKeyDown: hold, onFocusIn: hold } };
 }
 
 /** The view of `#/`. */
@@ -174,7 +149,7 @@ function Head() {
   );
 }
 
-interface SectionHeadProps extends Pick<Section, 'group' | 'isUrgent'> {
+interface SectionHeadProps extends Pick<ServiceSection, 'group' | 'isUrgent'> {
   readonly services: readonly ServiceStatus[];
 }
 
