@@ -320,7 +320,11 @@ function inspectText(head: Buffer, path: string, it: string, context: LaunchCont
       `remove it: \`sed -i '1s/^\\xEF\\xBB\\xBF//' ${path}\``,
     );
   if (start.startsWith('\xff\xfe') || start.startsWith('\xfe\xff'))
-    return failed(`${it} is UTF-16 text`, `save it as UTF-8: \`iconv -f UTF-16 -t UTF-8 ${path}\``);
+    return failed(
+      `${it} is UTF-16 text`,
+      // `cp` onto the file keeps its mode.
+      `save it as UTF-8: \`iconv -f UTF-16 -t UTF-8 ${path} > ${path}.utf8 && cp ${path}.utf8 ${path}\``,
+    );
   const line = head.indexOf(10);
   const nul = head.indexOf(0);
   if (nul >= 0 && (line < 0 || nul < line)) {

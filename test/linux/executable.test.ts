@@ -151,7 +151,7 @@ describe('a script', () => {
 
   test('with a byte order mark, or in UTF-16, cannot be executed', () => {
     expect(why(at('bom'))).toMatch(/^126: it begins with a byte order mark.* > remove it: `sed /);
-    expect(why(at('utf16'))).toMatch(/^126: it is UTF-16 text > save it as UTF-8/);
+    expect(why(at('utf16'))).toMatch(/^126: it is UTF-16 text > save it as UTF-8: `iconv .* > (\S+) && cp \1 \S+`$/);
   });
 
   test('without #! is executed by /bin/sh, even if it is empty', () => {
