@@ -24,8 +24,9 @@ type TextRead =
       readonly lossy?: { readonly text: string; readonly offset: number };
     };
 
+const MIB = 1024 * 1024;
 /** No configuration, environment file or secret is larger; a larger file was probably named by mistake. */
-const MAX_BYTES = 1024 * 1024;
+const MOST_MIB = 1;
 
 const WHY: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
@@ -37,7 +38,7 @@ const WHY: Readonly<Record<string, string>> = {
   EPERM: 'not permitted',
 };
 
-/** Reads a regular file of UTF-8 text of at most 1 MiB; a byte order mark is dropped. */
+/** Reads a regular file of UTF-8 text of at most MOST_MIB; a byte order mark is dropped. */
 export function readText(files: FileReader, path: string): TextRead {
   return readFile(files, path, decode);
 }
@@ -57,7 +58,7 @@ function readFile(files: FileReader, path: string, read: (bytes: Uint8Array) => 
     if (found.isDirectory) return { ok: false, code: 'file-unreadable', why: 'it is a folder' };
     // Reading a pipe could block, and reading a device could never end.
     if (!found.isFile) return { ok: false, code: 'file-unreadable', why: 'it is not a regular file' };
-    if (found.size > MAX_BYTES) return tooLarge(found.size);
+    if (found.size > MOST_MIB * MIB) return tooLarge(found.size);
     bytes = files.read(path);
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
@@ -70,13 +71,13 @@ function readFile(files: FileReader, path: string, read: (bytes: Uint8Array) => 
     };
   }
   // Files of /proc report a size of 0, and a file can grow between the two calls.
-  if (bytes.length > MAX_BYTES) return tooLarge(bytes.length);
+  if (bytes.length > MOST_MIB * MIB) return tooLarge(bytes.length);
   return read(bytes);
 }
 
 function tooLarge(size: number): TextRead {
-  const shown = `${Math.ceil((size / MAX_BYTES) * 10) / 10} MiB`;
-  return { ok: false, code: 'file-too-large', why: `it has ${shown}, and the limit is 1 MiB` };
+  const shown = `${Math.ceil((size / MIB) * 10) / 10} MiB`;
+  return { ok: false, code: 'file-too-large', why: `it has ${shown}, and the limit is ${MOST_MIB} MiB` };
 }
 
 function isUtf16([first, second]: Uint8Array): boolean {

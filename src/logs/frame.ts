@@ -85,6 +85,7 @@ export class TextFrame implements Frame {
 
   #grow(most: number): void {
     const size = this.#at + most;
+    // One that is too small is dropped, so that a larger one can take its place in the pool.
     const pooled = this.#at === 0 ? this.#pool.take() : undefined;
     const isLargeEnough = pooled !== undefined && pooled.length >= size;
     const grown = isLargeEnough ? pooled : Buffer.allocUnsafeSlow(Math.max(FIRST_SIZE, size * 2));

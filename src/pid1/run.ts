@@ -33,7 +33,7 @@ export interface RunListener {
   spawned(pid: number): void;
   /** The program was never executed; no process is left. */
   failed(failure: LaunchFailure): void;
-  /** The main process has ended; other processes of the run may still be alive. */
+  /** Called once: the main process has ended; other processes of the run may still be alive. */
   exited(exit: Exit): void;
   /** These processes of the run are still alive: the kernel does not permit PID 1 to send them SIGKILL. */
   killRefused?(left: readonly { readonly pid: number; readonly name: string }[]): void;

@@ -81,7 +81,10 @@ export function difference(before: Plan, after: Plan): Difference {
   };
 }
 
-/** Fields that only the supervisor uses, so that a change takes effect without a new run. */
+/**
+ * Fields that a run does not begin with: the supervisor reads them when it next decides or acts. What a run begins with is not
+ * here: its program, and what watches this program for as long as the run lasts (probes, time limits of the start, log).
+ */
 const IN_PLACE: ReadonlySet<ServiceField> = new Set([
   'start',
   'group',

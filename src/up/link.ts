@@ -81,6 +81,7 @@ export class Link {
       clock.after(1, () => this.#endWithoutPid1());
       return;
     }
+    // On Node the process ends here, by SIGKILL; on Bun by `exit`.
     endOwnProcessOnNode();
     exit(EXIT_CODE.software);
   }

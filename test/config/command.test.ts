@@ -72,7 +72,7 @@ test('the last program of a list of commands does not receive the stop signal', 
   }
 });
 
-test('no program is hidden if `exec` is used, or would change what the shell does', () => {
+test('no program is hidden if `exec` is used, if the shell has more to do, or if the last command may not be the program', () => {
   for (const line of [
     'python3 app.py',
     'cd /app && exec python3 app.py',
