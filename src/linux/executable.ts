@@ -215,6 +215,10 @@ const OURS: Readonly<Record<string, { readonly name: string; readonly machines: 
   x64: { name: 'x86-64', machines: [62, 3] },
   arm64: { name: 'aarch64', machines: [183, 40] },
 };
+/** Values of e_type and p_type in elf(5). */
+const ET_REL = 1;
+const ET_EXEC = 2;
+const ET_DYN = 3;
 const PT_INTERP = 3;
 
 function inspectElf({ fd, head }: Head, it: string, { attributes: { user } }: LaunchContext): Failure | null {
@@ -224,7 +228,8 @@ function inspectElf({ fd, head }: Head, it: string, { attributes: { user } }: La
   const u32 = (bytes: Buffer, at: number) => (isLittle ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at));
   const word = (bytes: Buffer, at: number) =>
     is64 ? Number(isLittle ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at)) : u32(bytes, at);
-  if (head.length < 20) return null;
+  const cutShort = failed(`${it} is an ELF file that is cut short`, 'copy it again');
+  if (head.length < 20) return cutShort;
   const machine = u16(head, 18);
   const ours = OURS[process.arch];
   if (ours !== undefined && !ours.machines.includes(machine)) {
@@ -234,12 +239,18 @@ function inspectElf({ fd, head }: Head, it: string, { attributes: { user } }: La
       `build or pull the image for this machine (\`--platform linux/${process.arch === 'x64' ? 'amd64' : 'arm64'}\`)`,
     );
   }
-  if (head.length < (is64 ? 64 : 52)) return failed(`${it} is an ELF file that is cut short`, 'copy it again');
+  if (head.length < (is64 ? 64 : 52)) return cutShort;
+  const type = u16(head, 16);
+  if (type !== ET_EXEC && type !== ET_DYN)
+    return failed(
+      `exec format error: ${it === 'it' ? '' : `${it} is `}an ELF file that is not a program`,
+      type === ET_REL ? 'link it: it is an object file' : null,
+    );
   const [offset, size, count] = is64
     ? [word(head, 32), u16(head, 54), u16(head, 56)]
     : [word(head, 28), u16(head, 42), u16(head, 44)];
-  // The kernel refuses any other size (fs/binfmt_elf.c, load_elf_phdrs).
-  if (count > 0 && size !== (is64 ? 56 : 32))
+  // The kernel refuses any other size, and a file without program headers (fs/binfmt_elf.c, load_elf_phdrs).
+  if (count === 0 || size !== (is64 ? 56 : 32))
     return failed(`${it} is an ELF file that is damaged`, 'copy or build it again');
   const table = readAt(fd, offset, Math.min(size * count, 65_536));
   for (let at = 0; at + size <= table.length; at += size) {
@@ -299,16 +310,30 @@ function endsWithCrlf(path: string, effect: string, word: string, code: FailureC
   );
 }
 
-/** `#!/usr/bin/env -S python3 -u`: env(1) looks for its program on PATH. */
+/**
+ * `#!/usr/bin/env -S python3 -u`: env(1) looks for its program on PATH. The kernel passes everything after `env` as one argument,
+ * which only `-S` splits, at a CR too.
+ */
 function inspectEnv(rest: string, path: string, context: LaunchContext): Failure | null {
-  const name = rest
-    .replace(/^(?:-S|--split-string=)[ \t]*/, '')
-    .split(/[ \t]+/)
-    .find((word) => !word.includes('='));
-  if (rest.endsWith('\r')) return endsWithCrlf(path, 'so `env` would look for', name ?? '\r');
-  if (name === undefined || name === '' || name.startsWith('-')) return null;
+  const split = /^(?:-S|--split-string=)(.*)$/s.exec(rest)?.[1];
+  if (split === undefined && rest.endsWith('\r')) return endsWithCrlf(path, 'so `env` would look for', rest);
+  const name =
+    split === undefined
+      ? rest
+      : split
+          .trim()
+          .split(/\s+/)
+          .find((word) => !word.includes('='));
+  if (name === undefined || name === '' || name.startsWith('-') || name.includes('=')) return null;
   const found = inspectProgram(name, context);
-  return found.ok ? null : failed(`${path} needs ${name}: ${found.why}`, found.fix, found.code);
+  if (found.ok) return null;
+  if (/[ \t]/.test(name))
+    return failed(
+      `${path} makes \`env\` look for one program with the name \`${name}\``,
+      `write \`#!/usr/bin/env -S ${name}\``,
+      found.code,
+    );
+  return failed(`${path} needs ${name}: ${found.why}`, found.fix, found.code);
 }
 
 /** A file that begins otherwise is run by /bin/sh, as execvp(3) does, if it is text (native/exec.c). */

@@ -19,7 +19,7 @@ function folder(path: string, mode: number): void {
   chmodSync(join(root, path), mode);
 }
 
-/** The head of an ELF file for a machine, with a loader if one is given. */
+/** The head of an ELF file for a machine, with one program header: a loader if one is given. */
 function elf(machine: number, loader: string | null): Buffer {
   const bytes = Buffer.alloc(64 + 56 + 64);
   bytes.write('\x7fELF\x02\x01\x01', 0, 'latin1');
@@ -27,8 +27,8 @@ function elf(machine: number, loader: string | null): Buffer {
   bytes.writeUInt16LE(machine, 18);
   bytes.writeBigUInt64LE(64n, 32);
   bytes.writeUInt16LE(56, 54);
-  bytes.writeUInt16LE(loader === null ? 0 : 1, 56);
-  bytes.writeUInt32LE(3, 64);
+  bytes.writeUInt16LE(1, 56);
+  bytes.writeUInt32LE(loader === null ? 1 : 3, 64);
   bytes.writeBigUInt64LE(120n, 72);
   bytes.writeBigUInt64LE(BigInt((loader?.length ?? 0) + 1), 96);
   bytes.write(loader ?? '', 120);
@@ -60,6 +60,17 @@ beforeAll(() => {
   const damaged = elf(MINE, '/lib/ld-musl-nowhere.so.1');
   damaged.writeUInt16LE(8, 54);
   file('second/damaged', 0o755, damaged);
+  const object = elf(MINE, null);
+  object.writeUInt16LE(1, 16);
+  object.fill(0, 54, 58);
+  file('second/object.o', 0o755, object);
+  const headless = elf(MINE, null);
+  headless.fill(0, 54, 58);
+  file('second/headless', 0o755, headless);
+  file('second/short', 0o755, elf(MINE, null).subarray(0, 18));
+  file('second/envwords', 0o755, '#!/usr/bin/env sh -e\n');
+  file('second/envsplit', 0o755, '#!/usr/bin/env -S A=1 sh -e\r\n');
+  file('second/envset', 0o755, '#!/usr/bin/env A=1 no-such\n');
   file('second/musl', 0o755, elf(MINE, '/lib/ld-musl-nowhere.so.1'));
   file('closed/python3', 0o755);
   file('closed/here', 0o755);
@@ -176,6 +187,15 @@ test('the mount of a path is found, also at a mount point beyond ASCII', () => {
   ]);
 });
 
+test('`env` gets one argument, which only `-S` splits into words', () => {
+  expect(why(at('envwords'))).toBe(
+    '127: /second/envwords makes `env` look for one program with the name `sh -e` > write `#!/usr/bin/env -S sh -e`',
+  );
+  expect(why(at('envset'))).toBe('at /second/envset');
+  const found = inspectProgram(at('envsplit'), { env: {}, cwd: null, attributes: { user: null } });
+  expect(found.ok).toBe(true);
+});
+
 describe('a binary', () => {
   test('for another machine is explained by both machines', () => {
     const [built, ours] = process.arch === 'x64' ? ['aarch64', 'x86-64'] : ['x86-64', 'aarch64'];
@@ -191,6 +211,14 @@ describe('a binary', () => {
 
   test('whose program headers have a wrong size is damaged', () => {
     expect(why(at('damaged'))).toBe('126: it is an ELF file that is damaged > copy or build it again');
+  });
+
+  test('that is no program is not executed', () => {
+    expect(why(at('object.o'))).toBe(
+      '126: exec format error: an ELF file that is not a program > link it: it is an object file',
+    );
+    expect(why(at('headless'))).toBe('126: it is an ELF file that is damaged > copy or build it again');
+    expect(why(at('short'))).toBe('126: it is an ELF file that is cut short > copy it again');
   });
 
   test('for this machine is accepted', () => {
