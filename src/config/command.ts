@@ -18,7 +18,7 @@ export function toArgv(command: CommandValue): readonly string[] {
 /** First words that `exec` cannot run: commands built into the shell, and its grammar (POSIX, dash). */
 const OF_THE_SHELL: ReadonlySet<string> = new Set(
   (
-    '. : [ alias bg break case cd command continue do done echo elif else esac eval exec exit export false fc fg fi for ' +
+    '. : [ alias bg break case cd chdir command continue do done echo elif else esac eval exec exit export false fc fg fi for ' +
     'function getopts hash if in jobs kill let local printf pwd read readonly return set shift source test then time ' +
     'times trap true type ulimit umask unalias unset until wait while'
   ).split(' '),
@@ -29,22 +29,28 @@ const OF_THE_SHELL: ReadonlySet<string> = new Set(
  * the `sh` of Debian, would stay as its parent, receive the stop signal alone, and replace its exit code.
  */
 export function isOneProgram(line: string): boolean {
-  return isSimple(withoutQuotes(line.trim()));
+  const text = line.trim();
+  return isSimple(withoutQuotes(text)) && !isOfTheShell(text.split(/[ \t]/, 1)[0] ?? '');
+}
+
+/** `word`: as it is written; the shell removes the quotes of `"cd" x` before it looks for the command. */
+function isOfTheShell(word: string): boolean {
+  return OF_THE_SHELL.has(word.replaceAll(/["'\\]/g, ''));
 }
 
 /** An escaped character, a quoted text, or a `${…}` whose value the shell splits into words and does not parse as grammar. */
 const QUOTED = /\\[^\n]|'[^']*'|"(?:[^"\\]|\\.)*"|\$\{\w+(?:[:+=?-][^;&|()<>{}'"`$\\\n\r]*)?\}/gs;
 
-/** The line with each quoted text and each `${…}` replaced by a word. */
+/** The line with each quoted text and each `${…}` replaced by a word of the same length. */
 function withoutQuotes(line: string): string {
-  return line.replaceAll(QUOTED, (found) => (found.startsWith('$') ? '$v' : 'q'));
+  return line.replaceAll(QUOTED, (found) => (found.startsWith('$') ? '$' : 'q').padEnd(found.length, 'q'));
 }
 
 /** Whether a line without quotes is a single program with its arguments. */
 function isSimple(bare: string): boolean {
   if (/[;&|()<>`{}!'"\\\n\r]/.test(bare)) return false;
   const [first = ''] = bare.split(/[ \t]/, 1);
-  return /^[\w./+@:-]+$/.test(first) && !OF_THE_SHELL.has(first);
+  return /^[\w./+@:-]+$/.test(first) && !isOfTheShell(first);
 }
 
 /**
@@ -53,18 +59,24 @@ function isSimple(bare: string): boolean {
  * `||`, because then the one before it may be the program, as in `python3 app.py || alert`.
  */
 export function hiddenProgram(line: string): string | null {
-  const bare = withoutQuotes(line.trim()).replaceAll(/\\\n/g, ' ');
+  const text = line.trim();
+  const bare = withoutQuotes(text).replaceAll(/\\\n/g, '  ');
   // Pipes, groups, substitutions and jobs need the shell; a line with a trap or a `wait` handles signals itself.
   if (
     /[`{}()!]|<<|(?<![|])[|](?![|])|(?<![&>])&(?![&>\d])|(?:^|[\s;&])(?:trap|wait|if|while|until|for|case)\b/.test(bare)
   )
     return null;
   const parts = bare.split(/(&&|\|\||[;\n])/);
-  const last = parts.at(-1)?.trim() ?? '';
   const separator = parts.at(-2);
   if (separator === undefined || separator === '||') return null;
-  const command = last.replace(/^(?:\w+=\S*\s+)+/, '').replaceAll(/\s*\d*(?:>>?|<)\s*(?:&\d|[^\s&]\S*)/g, '');
-  return isSimple(command) ? (/^\S+/.exec(command)?.[0] ?? null) : null;
+  const last = (parts.at(-1) ?? '').replace(/^\s*(?:\w+=\S*\s+)*/, '');
+  const command = last.replaceAll(/\s*\d*(?:>>?|<)\s*(?:&\d|[^\s&]\S*)/g, '').trimStart();
+  const program = /^\S+/.exec(command)?.[0];
+  if (program === undefined || !isSimple(command)) return null;
+  const at = bare.length - last.length;
+  // As it is written, with its quotes, unless a redirection stands before it.
+  const written = bare.startsWith(program, at) ? text.slice(at, at + program.length) : program;
+  return isOfTheShell(written) ? null : written;
 }
 
 /** What a command line does that its author rarely means. */
