@@ -56,7 +56,7 @@ export class Ring {
   /** Keeps a copy of a block; only its last lines, if it is larger than the ring. */
   push({ bytes, time, stream, prefix }: LogBlock): void {
     if (bytes.length === 0) return;
-    const kept = bytes.length > this.#most ? lastLines(bytes, this.#most) : bytes;
+    const kept = bytes.length > this.#most ? lastLines(bytes, this.#most, prefix) : bytes;
     this.#makeRoom(kept.length);
     const from = this.#end % this.#memory.length;
     const first = Math.min(kept.length, this.#memory.length - from);
@@ -143,9 +143,13 @@ export function ringLinesOf({ bytes, time, stream, prefix }: LogBlock): LogLine[
   return texts.map((text) => ({ time, stream, text: text.slice(prefix) }));
 }
 
-/** The whole lines among the last `most` bytes; if a single line is longer, its last `most` bytes. */
-function lastLines(bytes: Uint8Array, most: number): Uint8Array {
-  const from = bytes.length - most;
-  const newline = bytes.indexOf(10, from - 1);
-  return bytes.subarray(newline < 0 || newline + 1 >= bytes.length ? from : newline + 1);
+/** The whole lines among the last `most` bytes; if a single line is longer, its prefix and the last bytes of its text. */
+function lastLines(bytes: Uint8Array, most: number, prefix: number): Uint8Array {
+  const newline = bytes.indexOf(10, bytes.length - most - 1);
+  if (newline >= 0 && newline + 1 < bytes.length) return bytes.subarray(newline + 1);
+  const line = bytes.lastIndexOf(10, bytes.length - 2) + 1;
+  let from = Math.min(bytes.length, bytes.length - most + prefix);
+  // The continuation bytes of a character whose first byte is cut off.
+  while (((bytes[from] ?? 0) & 0xc0) === 0x80) from += 1;
+  return Buffer.concat([bytes.subarray(line, line + prefix), bytes.subarray(from)]);
 }

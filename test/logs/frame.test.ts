@@ -251,6 +251,10 @@ describe('the ring', () => {
     expect(texts(ring, 9)).toEqual(['last one', 'and last']);
     ring.push(block(`${'y'.repeat(40)}\n`, 100));
     expect(texts(ring, 9)).toEqual(['y'.repeat(19)]);
+    ring.push(block(`a | ${'x'.repeat(40)}end\n`, 200, 4));
+    expect(texts(ring, 9)).toEqual([`${'x'.repeat(12)}end`]);
+    ring.push({ ...block('', 300, 4), bytes: Buffer.from(`a | one\na | ${'é'.repeat(40)}\n`) });
+    expect(texts(ring, 9)).toEqual(['é'.repeat(7)]);
   });
 
   test('distinguishes the runs of a service', () => {
