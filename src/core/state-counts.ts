@@ -25,7 +25,10 @@ export function countStates(services: Iterable<Service>): StateCounts {
   return counts;
 }
 
-/** Counts a service after a change; `before` is null if it is new. Changes `counts`. */
+/**
+ * Counts a service after a change; `before` is null if it is new. Changes `counts`. When a service is removed, all are counted anew
+ * (countStates).
+ */
 export function updateCounts(counts: Record<CountedState, number>, before: Service | null, after: Service): void {
   for (const [name, is] of ENTRIES) {
     if (before !== null && is(before)) counts[name] -= 1;

@@ -50,7 +50,7 @@ export const ATTRIBUTE_NAMES = {
 
 /** Everything that PID 1 needs to start a process, except its descriptors. */
 export interface ProcessSpec {
-  /** Never empty. A command that is a text has become `['/bin/sh', '-c', text]`. */
+  /** Never empty. A command that is a text has become one of `/bin/sh -c` (toArgv in config/command.ts). */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** null: the folder of PID 1. */

@@ -37,8 +37,9 @@ interface ReloadParts {
 }
 
 /**
- * Performs one reload, by SIGHUP or through the API. Returns what changes, or why nothing does; a reload that is applied also
- * announces why. `scale`: only a number of replicas changes; if the file has other changes, nothing does.
+ * Performs one reload, by SIGHUP or through the API. Returns what changes, or why nothing does. A refusal is also announced, unless
+ * it is of a dry run or of a new number of replicas, whose client reports it. `scale`: only a number of replicas changes; if the
+ * file has other changes, nothing does.
  */
 export function performReload(
   parts: ReloadParts,
@@ -71,6 +72,7 @@ export function performReload(
   const changes = { ...describe(before, plan, engine.world.services), scale: outcomesOf(before, plan, scale) };
   const others = scale === null ? [] : otherChanges(scale.service, before, plan);
   if (others.length > 0) {
+    // One line without a prefix: the only refusal that is sent as the error of a response.
     const text = `nothing was changed: the file has other changes, which only a reload applies: ${others.join(', ')}`;
     return { ok: false, diagnostics: [], text, isOther: true };
   }
@@ -204,6 +206,7 @@ function actionOf(from: ServicePlan, to: ServicePlan, service: Service | undefin
     if (!to.enabled) return 'stops';
     return to.start === 'auto' ? 'starts' : 'next-start';
   }
+  if (!to.enabled) return needsRestart ? 'next-start' : 'in-place';
   if (service?.state.id === 'idle' && to.start === 'auto') return 'starts';
   if (!needsRestart) return 'in-place';
   return service?.state.id === 'idle' || service?.wanted === 'down' ? 'next-start' : 'restarts';

@@ -1,4 +1,4 @@
-// What a change of the number of replicas refuses to bring with it.
+// What a reload says that it does, and what a change of the number of replicas refuses to bring with it.
 import { expect, test } from 'bun:test';
 import type { Event } from '../../src/core/event.ts';
 import { newWorld } from '../../src/core/world.ts';
@@ -8,11 +8,10 @@ import { memoryFiles, PATH, planOf } from '../config/rig.ts';
 
 const SERVICES = 'services:\n  web: { command: web, replicas: 2 }\n';
 
-/** Scales `web` from 2 to 3 replicas although the file is now `text`; returns why nothing changed, or the events that were sent. */
-function scaleWith(text: string): string | readonly Event['type'][] {
-  const sent: Event['type'][] = [];
-  const engine = { world: newWorld(planOf(SERVICES), 1), send: ({ type }: Event) => sent.push(type) };
-  const parts = {
+/** What performReload() needs where the file was `before` and is now `text`. */
+function partsOf(before: string, text: string, send: (event: Event) => void) {
+  const engine = { world: newWorld(planOf(before), 1), send };
+  return {
     names: [],
     environment: {},
     files: memoryFiles({ [PATH]: text }),
@@ -25,6 +24,12 @@ function scaleWith(text: string): string | readonly Event['type'][] {
     ofRun: <T>(service: T) => service,
     prepare: () => undefined,
   };
+}
+
+/** Scales `web` from 2 to 3 replicas although the file is now `text`; returns why nothing changed, or the events that were sent. */
+function scaleWith(text: string): string | readonly Event['type'][] {
+  const sent: Event['type'][] = [];
+  const parts = partsOf(SERVICES, text, ({ type }) => sent.push(type));
   const result = performReload(parts, 'apply', { service: 'web', replicas: 3 });
   return result.ok ? sent : result.text;
 }
@@ -48,4 +53,13 @@ test.each([
   expect(scaleWith(`${line}\n${SERVICES}`)).toBe(
     `nothing was changed: the file has other changes, which only a reload applies: ${key}`,
   );
+});
+
+test('a service that is not enabled is not restarted', () => {
+  const before = 'services:\n  web: { command: web, enabled: false }\n  other: { command: x }\n';
+  const result = performReload(
+    partsOf(before, before.replace('command: web', 'command: other'), () => undefined),
+    'dry-run',
+  );
+  expect(result).toMatchObject({ ok: true, changed: [{ name: 'web', action: 'next-start', restarts: false }] });
 });
