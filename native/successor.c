@@ -114,10 +114,11 @@ static void begin_restoring(void) {
 static void end_succession(int dead, int status, const char *why) {
   char pid[24], number[24], count[24];
   int signal = status & 127;
+  const char *how = pid1.is_hung ? "was killed because it did not respond" : signal ? "was killed by signal " : "exited with code ";
   append_number(pid, pid + sizeof pid, dead);
   append_number(number, number + sizeof number, signal ? signal : status >> 8 & 255);
   append_number(count, count + sizeof count, count_running());
-  MESSAGE("the supervisor (pid ", pid, ") ", signal ? "was killed by signal " : "exited with code ", number, why, ": stopping ", count,
+  MESSAGE("the supervisor (pid ", pid, ") ", how, pid1.is_hung ? "" : number, why, ": stopping ", count,
       " running processes, exit code 70");
   begin_stop(0);
 }
@@ -129,7 +130,8 @@ void lose_supervisor(int status) {
   read_last_requests();
   if (!pid1.was_taken_over && signal == 0) leave(status >> 8 & 255);
   if (pid1.is_alone) return;
-  // No record was stored, because no service was started: the next supervisor starts like the first one.
+  // No record was stored, because no service was started: the next supervisor starts like the first one. Not after one whose protocol
+  // PID 1 has refused.
   int is_fresh = pid1.was_taken_over && !has_complete_checkpoint() && !pid1.has_refused && pid1.ends == 0 && count_running() == 0;
   if (!pid1.was_taken_over || (!has_complete_checkpoint() && !is_fresh)) {
     end_succession(dead, status, "");
@@ -174,7 +176,11 @@ static int is_stop_due(i64 now) {
   return !pid1.has_taken_over || is_stopped() || (has_pending_stop() && now >= since + half);
 }
 
-/** The time at which a ping is sent to the supervisor, or at which it is killed if it did not respond; -1: never. */
+/**
+ * The time at which a ping is sent to the supervisor, or at which it is killed if it did not respond; -1: never. If another frame waits
+ * for a response, the ping follows after half of the time, so that a supervisor that has no reason to respond to that frame responds
+ * to the ping.
+ */
 static i64 hung_at(void) {
   i64 after = pid1.settings.hung_after;
   if (pid1.supervisor <= 0 || after == 0) return -1;

@@ -269,6 +269,16 @@ describe('PID 1 starts no further supervisor', () => {
     );
   });
 
+  test('after one that did not respond', async () => {
+    await using pid1 = await begin({ deathsBefore: 1, hungAfter: 300 });
+    sendSignal(await pid1.supervisor(), 9);
+    await pid1.successor();
+    expect(await pid1.code).toBe(70);
+    expect(pid1.output).toMatch(
+      /the supervisor \(pid \d+\) was killed because it did not respond, as those before it, before it had started: stopping/,
+    );
+  });
+
   test('after too many deaths in a row soon after they had taken over', async () => {
     const settings = { deathsYoung: 4, longestPause: 10 };
     await using pid1 = await begin(settings);
