@@ -48,9 +48,17 @@ export function writeDuration(millis: number): string {
   return formatDuration(Math.min(Math.max(1, millis), 24 * 86_400_000));
 }
 
-/** A `stop_timeout` for services of which one may take this many seconds to stop: at most 24 days. */
+/**
+ * A `stop_timeout` for services of which one may take this many seconds to stop: a second more, because its time may begin a moment
+ * after the shutdown does; at most 24 days.
+ */
 export function writeStopTimeout(longest: number): string {
   return longest < 24 * 86_400 ? `${longest + 1}s` : '24d';
+}
+
+/** How to stop a container with that `stop_timeout`: Docker waits five seconds longer before it kills. */
+export function adviseDockerStop(longest: number): string {
+  return `stop the container with \`docker stop -t ${longest + 6}\``;
 }
 
 /** Milliseconds as seconds, rounded up. */

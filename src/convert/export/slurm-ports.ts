@@ -4,7 +4,7 @@ import type { ExportSource } from './source.ts';
 
 export interface PortVariable {
   readonly name: string;
-  /** The service whose port it is. */
+  /** The service whose port it is; of several, the first. */
   readonly key: string;
   readonly first: number;
   /** How many ports in a row: one for each copy. */
@@ -21,8 +21,10 @@ export function portVariables({ references, services, assumed }: ExportSource): 
     const first = Number(fallback ?? assumed.get(name));
     const isPort = top === 'services' && (field === 'port' || field === 'ports');
     // In `port: 80${N:-01}` the variable is not the port.
-    if (!isPort || !copies.some(({ config }) => config.ports.includes(first)) || variables.has(name)) continue;
-    variables.set(name, { name, key, first, count: copies[0]?.config.replicas ?? 1 });
+    if (!isPort || !copies.some(({ config }) => config.ports.includes(first))) continue;
+    const earlier = variables.get(name);
+    const count = Math.max(copies[0]?.config.replicas ?? 1, earlier?.count ?? 1);
+    variables.set(name, { ...(earlier ?? { name, key, first }), count });
   }
   return [...variables.values()];
 }

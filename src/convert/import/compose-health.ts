@@ -76,7 +76,7 @@ function readTime(reader: ComposeReader, section: Section, key: string): number 
       section.where(key),
       key,
       `Compose refuses ${text}: it is not a duration like 1m30s`,
-      'the default is used',
+      'it is left out',
     );
   return millis === 0 ? null : millis;
 }
@@ -86,7 +86,8 @@ function fromImage(reader: ComposeReader, service: ServiceDraft, check: ImageHea
   if (kind === 'NONE' || kind === undefined || words.length === 0) return;
   const found = kind === 'CMD-SHELL' ? probeOfText(words.join(' ')) : probeOfWords(words);
   const command: Value = kind === 'CMD-SHELL' ? words.join(' ') : words.map((word) => literal(word));
-  writeProbe(reader, service, local(reader, found) ?? { exec: command }, check);
+  const probe = withoutProgram(reader, service, words.join(' '), local(reader, found));
+  writeProbe(reader, service, probe ?? { exec: command }, check);
 }
 
 /** The probe if it asks this container, in the form of `ready`. */

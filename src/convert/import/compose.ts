@@ -1,7 +1,7 @@
 // Imports a Compose file: the services of several containers become services of one. `--image-config` describes what the
 // images run. Settings of the container as a whole are reported as one `docker run` line.
 
-import { readGoDuration, toSeconds, writeStopTimeout } from '../quantities.ts';
+import { adviseDockerStop, readGoDuration, toSeconds, writeStopTimeout } from '../quantities.ts';
 import { type FileDraft, makeDraft } from '../services-yaml.ts';
 import { meaningOf } from '../words.ts';
 import { briefOf, entriesOf, Section, textOf, textsOf } from '../yaml-source.ts';
@@ -12,6 +12,7 @@ import { readImages } from './compose-image.ts';
 import { publishPorts } from './compose-outside.ts';
 import { type ComposeContext, ComposeReader, DockerRun } from './compose-reader.ts';
 import { importService } from './compose-service.ts';
+import { readComposeText } from './compose-text.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, Report } from './source.ts';
 
@@ -93,7 +94,7 @@ function holdsNetwork(key: string, section: Section, all: readonly ComposeEntry[
 
 function importTop(top: Section, draft: FileDraft, report: Report): void {
   const name = top.text('name');
-  if (name !== undefined) draft.top.name = name.replaceAll(/\$\{?(\w+)[^}]*\}?/g, '$1');
+  if (name !== undefined) draft.top.name = nameOf(name);
   draft.top.exit = 'all';
   report.changed(
     null,
@@ -102,6 +103,13 @@ function importTop(top: Section, draft: FileDraft, report: Report): void {
     'most containers should end when a service fails: write `exit: failure` or `exit: first`',
   );
   if (draft.services.length > 1) draft.top.hosts = true;
+}
+
+/** The name with its variables; if it would be empty without them, with their names in their place. */
+function nameOf(name: string): string {
+  const read = readComposeText(name);
+  if (read.ok && read.value.bare !== '') return read.value.text;
+  return name.replaceAll(/\$(?:\{(\w+)[^}]*\}|(\w+))/g, (_, inBraces = '', alone = '') => inBraces + alone);
 }
 
 /** Reports the keys of the top level of a file that have not been read. */
@@ -119,10 +127,7 @@ function reportRest(top: Section, report: Report): void {
   }
 }
 
-/**
- * One deadline for all services: a second after the longest grace period, so that the deadline cuts no grace period short that begins
- * a moment after the shutdown.
- */
+/** One deadline for all services, which the longest grace period determines. */
 function importStopTimeout(sections: readonly Section[], draft: FileDraft, report: Report): void {
   const periods = sections.map((section) => readGoDuration(textOf(section.peek('stop_grace_period')) ?? ''));
   const longest = Math.max(...periods.map((one) => one ?? USUAL_GRACE));
@@ -133,6 +138,6 @@ function importStopTimeout(sections: readonly Section[], draft: FileDraft, repor
     null,
     'stop_grace_period',
     'the whole shutdown has one deadline, `stop_timeout`, for all services',
-    `stop the container with \`docker stop -t ${seconds + 6}\``,
+    adviseDockerStop(seconds),
   );
 }

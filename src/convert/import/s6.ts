@@ -3,7 +3,7 @@
 // its input.
 import { parseDuration } from '../../config/quantity.ts';
 import { startOf } from '../findings.ts';
-import { toSeconds, writeStopTimeout } from '../quantities.ts';
+import { adviseDockerStop, toSeconds, writeStopTimeout } from '../quantities.ts';
 import { type FileDraft, makeDraft, type ServiceDraft } from '../services-yaml.ts';
 import { quoteWord } from '../words.ts';
 import { Names } from './names.ts';
@@ -59,7 +59,7 @@ function importStopTimeout(draft: FileDraft, report: Report): void {
     null,
     'timeout-kill',
     'the whole shutdown has one deadline, `stop_timeout`',
-    `stop the container with \`docker stop -t ${longest + 5}\``,
+    adviseDockerStop(longest),
   );
 }
 

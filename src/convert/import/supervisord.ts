@@ -3,7 +3,7 @@
 // input.
 import { dirname, isAbsolute, join } from '../../paths.ts';
 import type { Where } from '../findings.ts';
-import { writeStopTimeout } from '../quantities.ts';
+import { adviseDockerStop, writeStopTimeout } from '../quantities.ts';
 import { type FileDraft, makeDraft } from '../services-yaml.ts';
 import { sourceOf } from '../source-text.ts';
 import { meaningOf } from '../words.ts';
@@ -57,7 +57,7 @@ function importStopTimeout(programs: readonly ImportedProgram[], draft: FileDraf
   const longest = Math.max(0, ...programs.map(({ stopSeconds }) => stopSeconds ?? 0));
   if (longest < USUAL_STOP) return;
   draft.top.stop_timeout = writeStopTimeout(longest);
-  const instead = `stop the container with \`docker stop -t ${longest + 5}\``;
+  const instead = adviseDockerStop(longest);
   report.changed(
     null,
     'stopwaitsecs',

@@ -5,8 +5,9 @@ import { CHOOSE_PORT, portVariables } from '../../../src/convert/export/slurm-po
 import { readSource } from '../../../src/convert/export/source.ts';
 import { exportedText } from './rig.ts';
 
-function variables(service: object): readonly string[] {
-  const source = readSource('services.yaml', JSON.stringify({ services: { a: { command: 'run', ...service } } }));
+function variables(service: object, more: object = {}): readonly string[] {
+  const services = { a: { command: 'run', ...service }, ...more };
+  const source = readSource('services.yaml', JSON.stringify({ services }));
   if (!source.ok) throw new Error(JSON.stringify(source.error.diagnostics));
   return portVariables(source.value).map(({ name, first, count }) => `${name} ${first} ${count}`);
 }
@@ -16,6 +17,11 @@ test('a variable that is the whole port is chosen, and no other', () => {
   expect(variables({ ports: ['${A:-8000}', 9000] })).toEqual(['A 8000 1']);
   expect(variables({ port: '${A:-8000}', replicas: 3 })).toEqual(['A 8000 3']);
   expect(variables({ port: '80${A:-01}' })).toEqual([]);
+});
+
+test('two services that read one variable get as many ports as the one with more replicas needs', () => {
+  const b = { command: 'run', port: '${A:-8000}', replicas: 3 };
+  expect(variables({ port: '${A:-8000}' }, { b })).toEqual(['A 8000 3']);
 });
 
 test('the job prints every port of a service, by its own variable', async () => {

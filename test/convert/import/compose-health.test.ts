@@ -2,7 +2,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 import { expect, test } from 'bun:test';
 import { parse } from 'yaml';
-import { yamlOf } from './rig.ts';
+import { importText, lines, yamlOf } from './rig.ts';
 
 async function timesOf(fields: string, image?: object) {
   const check = `{test: [CMD, check], ${fields}}`;
@@ -41,4 +41,25 @@ test('variables have their defaults', async () => {
 test.each(['y', 'yes', '1', 'on', 'TRUE'])('`disable: %s` switches it off', async (word) => {
   const source = `services: {a: {image: x, entrypoint: [run], healthcheck: {test: [CMD, check], disable: ${word}}}}`;
   expect(parse(await yamlOf('compose', source)).services.a).toEqual({ command: ['run'] });
+});
+
+test('a request that the health check of an image makes is reported, as one of the file is', async () => {
+  const config = {
+    Entrypoint: ['run'],
+    Healthcheck: { Test: ['CMD-SHELL', 'curl -f http://localhost:80/ || exit 1'] },
+  };
+  const text = JSON.stringify([{ RepoTags: ['x:latest'], Config: config }]);
+  const result = await importText('compose', 'services: {a: {image: x}}', { imageConfigs: [{ path: 'x.json', text }] });
+  if (!result.ok) throw new Error(result.message);
+  expect(result.findings.map(({ what }) => what)).toContain('healthcheck of a: curl -f http://localhost:80/ || exit 1');
+});
+
+test('a time that Compose refuses is left out, and the one of the image counts', async () => {
+  const config = { Entrypoint: ['run'], Healthcheck: { Test: ['CMD', 'check'], Interval: 4_000_000_000 } };
+  const text = JSON.stringify([{ RepoTags: ['x:latest'], Config: config }]);
+  const source = 'services: {a: {image: x, healthcheck: {interval: soon}}}';
+  const result = await importText('compose', source, { imageConfigs: [{ path: 'x.json', text }] });
+  if (!result.ok) throw new Error(result.message);
+  expect(parse(result.text).services.a.ready.interval).toBe('4s');
+  expect(lines(result.findings).join('\n')).toMatch(/Compose refuses soon: .*it is left out/i);
 });

@@ -387,3 +387,14 @@ describe('a service of a Compose file', () => {
     expect((await imported({ command: ['run'], healthcheck: { test } })).text).toContain('exec: ');
   });
 });
+
+test.each([
+  ['$APP-prod', '${APP:-}-prod'],
+  ['${APP}-prod', '${APP:-}-prod'],
+  ['${APP:-shop}', '${APP:-shop}'],
+  ['$APP', 'APP'],
+  ['shop', 'shop'],
+])('the name %s becomes %s', async (name, expected) => {
+  const source = `name: ${name}\nservices: {a: {image: x, entrypoint: [run]}}`;
+  expect(parse(await yamlOf('compose', source)).name).toBe(expected);
+});
