@@ -103,12 +103,14 @@ export function findRoute(method: string, target: string, routes: readonly Route
     const params = match(route.path, segments);
     return params === null ? [] : [{ route, params }];
   });
-  if (here.length === 0) return refuse(404, `there is no ${path.slice(0, 200)}`);
+  const shown = path.slice(0, 200);
+  if (here.length === 0) return refuse(404, `there is no ${shown}`);
   const wanted = method === 'HEAD' ? 'GET' : method;
   const found = here.find(({ route }) => route.method === wanted);
   if (found === undefined) {
-    const allow = [...new Set(here.map(({ route }) => route.method))].join(', ');
-    return refuse(405, `${path} allows ${allow} only`, { allow });
+    const methods = here.flatMap(({ route }) => (route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]));
+    const allow = [...new Set(methods)].join(', ');
+    return refuse(405, `${shown} allows ${allow} only`, { allow });
   }
   return { ...found, query: new URLSearchParams(question < 0 ? '' : target.slice(question + 1)) };
 }

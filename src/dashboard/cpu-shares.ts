@@ -28,7 +28,7 @@ export function takeShares(before: CpuShares, services: Services, now: number): 
     if (usage === null || earlier === undefined || earlier.usage === null || earlier.run !== run) continue;
     const seconds = usage.cpu_seconds - earlier.usage.cpu_seconds;
     const share = isMeasured ? Math.max(0, (seconds / elapsed) * 100_000) : before.shares.get(name);
-    if (share !== undefined && elapsed > 0) shares.set(name, share);
+    if (share !== undefined && elapsed >= 0) shares.set(name, share);
   }
   return isMeasured ? { shares, from: services, at: now } : { ...before, shares };
 }

@@ -67,3 +67,8 @@ test('-V and --help stand for a command', async () => {
   expect(await run('-V')).toEqual({ code: 0, printed: 'svc-super 1.2.3\n' });
   expect((await run('--help')).printed).toContain('usage: svc-super [COMMAND] [OPTION...]\n');
 });
+
+test('timeline does not ignore one of two forms', async () => {
+  const { code, printed } = await run('timeline', '--svg', 'x.svg', '--json');
+  expect([code, printed]).toEqual([64, expect.stringContaining('timeline takes --svg or --json, and not both')]);
+});

@@ -23,7 +23,10 @@ describe('the table', () => {
     const source = new FakeSource();
     expect((await request(source, 'GET', '/v1/nothing')).status).toBe(404);
     expect((await request(source, 'GET', '/v1/status/')).status).toBe(404);
-    expect(await request(source, 'DELETE', '/v1/status')).toMatchObject({ status: 405, headers: { allow: 'GET' } });
+    expect(await request(source, 'DELETE', '/v1/status')).toMatchObject({
+      status: 405,
+      headers: { allow: 'GET, HEAD' },
+    });
     expect(await request(source, 'GET', '/v1/services/db/stop')).toMatchObject({
       status: 405,
       headers: { allow: 'POST' },

@@ -34,3 +34,9 @@ test('another run begins without a share', () => {
   const first = takeShares(NO_SHARES, state({ a: 9 }), 0);
   expect([...takeShares(first, state({ a: 1 }, 2), 2_000).shares]).toEqual([]);
 });
+
+test('a second state of the same millisecond keeps the shares', () => {
+  const first = takeShares(NO_SHARES, state({ a: 1 }), 10_000);
+  const second = takeShares(first, state({ a: 2 }), 12_000);
+  expect([...takeShares(second, state({ a: 2 }), 12_000).shares]).toEqual([['a', 50]]);
+});

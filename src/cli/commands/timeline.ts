@@ -7,10 +7,13 @@ import { type Command, type CommandContext, EXIT, type GivenFlags } from '../com
 import { JSON_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';
 import { callSupervisor, reportNoSupervisor, reportRefusal } from '../request.ts';
+import { reportUsage } from '../usage.ts';
+
+const USAGE = 'svc-super timeline [--svg FILE | --json]';
 
 export default {
   summary: 'show the start of each service over time, and the critical path',
-  usage: 'svc-super timeline [--svg FILE] [--json]',
+  usage: USAGE,
   example: 'svc-super timeline --svg start.svg',
   connects: true,
   flags: {
@@ -26,6 +29,8 @@ export default {
 } satisfies Command;
 
 async function showTimeline(context: CommandContext, { values }: GivenFlags): Promise<number> {
+  if (values.svg !== undefined && values.json === true)
+    return reportUsage(context, 'timeline takes --svg or --json, and not both', USAGE);
   const response = await callSupervisor(context, { path: '/v1/timeline' });
   if (!response.ok) return reportNoSupervisor(context, response);
   if (response.status !== 200) return reportRefusal(context, response.body);
