@@ -1,5 +1,6 @@
 // `${VAR}`, `${VAR:-default}`, `${VAR:+text}`, `${VAR:?why}` and `$${` in the texts of services.yaml. Variables come from the
-// container's environment only. Nothing else is expanded: a single `$` and `$VAR` are literal, and `${VAR/a/b}` is an error.
+// container's environment only. Nothing else is expanded: a single `$` and `$VAR` are literal, and `${VAR/a/b}` is an error. Braces in a
+// default are in pairs, as in Compose: `${ARGS:-{"a": 1}}`.
 
 interface InterpolationProblem {
   readonly code: 'unset-variable' | 'bad-interpolation';
@@ -47,12 +48,19 @@ function expand(
 ): Expansion {
   const parts: string[] = [];
   let at = index;
+  /** How many literal braces are open. */
+  let open = 0;
   while (at < text.length) {
     const next = depth > 0 ? nextOf(text, at) : text.indexOf('$', at);
     if (next < 0) break;
     parts.push(text.slice(at, next));
-    if (text[next] === '}') return { text: parts.join(''), next: next + 1, closed: true };
-    if (text.startsWith('$${', next)) {
+    if (text[next] === '}' && open === 0) return { text: parts.join(''), next: next + 1, closed: true };
+    if (text[next] === '{' || text[next] === '}') {
+      open += text[next] === '{' ? 1 : -1;
+      parts.push(text[next] ?? '');
+      at = next + 1;
+    } else if (text.startsWith('$${', next)) {
+      open += 1;
       parts.push('${');
       at = next + 3;
     } else if (text.startsWith('${', next)) {
@@ -165,7 +173,9 @@ function expandOperator(
   return { text: '', next: rest.next };
 }
 
+/** The index of the next character that counts inside a reference. */
 function nextOf(text: string, from: number): number {
-  for (let at = from; at < text.length; at += 1) if (text[at] === '$' || text[at] === '}') return at;
+  for (let at = from; at < text.length; at += 1)
+    if (text[at] === '$' || text[at] === '{' || text[at] === '}') return at;
   return -1;
 }

@@ -28,7 +28,11 @@ describe('interpolation', () => {
     $: '$',
     '$A $$ $(x) $5': '$A $$ $(x) $5',
     'a } b { c': 'a } b { c',
-    '${NONE:-$${x}': '${x',
+    '${NONE:-$${x}}': '${x}',
+    '${A:-$${x}}': 'one',
+    '${NONE:-{"a": {"b": "${A}"}}}': '{"a": {"b": "one"}}',
+    '${A:-{"a": {"b": 1}}}!': 'one!',
+    '{${A:+{}}}': '{{}}',
   };
   for (const [text, expected] of Object.entries(right)) {
     test(`${text} becomes ${JSON.stringify(expected)}`, () => {
@@ -51,6 +55,8 @@ describe('interpolation', () => {
     '${A:+${NONE}}': 'NONE is not set',
     '${NONE:+${A}': 'this `${` is never closed',
     '${A:-${NONE} y': 'this `${` is never closed',
+    '${NONE:-$${x}': 'this `${` is never closed',
+    '${A:-{}': 'this `${` is never closed',
     '${A:-${B y': 'this `${` is never closed',
     '${A/x/y}': '`${A/x/y}` is not a supported form',
     '${ A }': 'there is no variable name after this `${`',

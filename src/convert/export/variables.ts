@@ -71,12 +71,11 @@ function outermost(text: string): readonly Match[] {
 
 /** The index of the brace that closes the reference whose text begins at `from`; -1: there is none. */
 function closingOf(text: string, from: number): number {
-  const brace = /\$?\$\{|\}/g;
+  const brace = /[{}]/g;
   brace.lastIndex = from;
   let depth = 1;
   for (let found = brace.exec(text); found !== null; found = brace.exec(text)) {
-    if (found[0] === '}') depth -= 1;
-    else if (found[0] === '${') depth += 1;
+    depth += found[0] === '{' ? 1 : -1;
     if (depth === 0) return found.index;
   }
   return -1;
@@ -109,7 +108,7 @@ const FREE: ReadonlySet<string> = new Set(['env', 'command', 'cwd']);
 
 /**
  * The references that an output with variables of the same form (Compose) can keep, by name: those with one default that contains
- * no reference, and only in texts that nothing else reads.
+ * no reference and no brace, and only in texts that nothing else reads.
  */
 export function keptReferences(references: readonly Reference[]): ReadonlyMap<string, string> {
   const kept = new Map<string, string>();
@@ -117,7 +116,7 @@ export function keptReferences(references: readonly Reference[]): ReadonlyMap<st
   for (const { name, written, fallback, path } of references) {
     const [first, , third] = path.map(String);
     const field = first === 'services' ? third : first;
-    const isPlain = fallback !== null && !fallback.includes('$') && written.startsWith(`\${${name}:-`);
+    const isPlain = fallback !== null && !/[${}]/.test(fallback) && written.startsWith(`\${${name}:-`);
     const isSame = (kept.get(name) ?? written) === written;
     if (isPlain && isSame && FREE.has(field ?? '')) kept.set(name, written);
     else refused.add(name);

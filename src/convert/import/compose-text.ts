@@ -65,14 +65,18 @@ function toText(pieces: readonly Piece[]): ComposeText {
 function parse(text: string, at: number, depth: number): { readonly pieces: readonly Piece[]; readonly next: number } {
   const pieces: Piece[] = [];
   let from = at;
+  /** How many literal braces are open. */
+  let open = 0;
   const flush = (to: number): void => {
     if (to > from) pieces.push({ literal: text.slice(from, to) });
   };
   while (at < text.length) {
-    if (depth > 0 && text[at] === '}') {
+    if (depth > 0 && text[at] === '}' && open === 0) {
       flush(at);
       return { pieces, next: at + 1 };
     }
+    if (text[at] === '{') open += 1;
+    if (text[at] === '}') open -= 1;
     if (text[at] !== '$') {
       at += 1;
       continue;
@@ -146,7 +150,9 @@ function toReference(piece: Piece): string {
 function toShell(piece: Piece): string {
   if ('literal' in piece) return piece.literal;
   const { name, operator, word } = piece;
-  return operator === '' ? `\${${name}}` : `\${${name}${operator}${word.map(toShell).join('')}}`;
+  // For a shell, the first brace that is not escaped closes the reference.
+  const inner = word.map((one) => ('literal' in one ? one.literal.replaceAll('}', '\\}') : toShell(one))).join('');
+  return operator === '' ? `\${${name}}` : `\${${name}${operator}${inner}}`;
 }
 
 function toWord(piece: Piece): string {

@@ -62,11 +62,24 @@ function partValue(part: WordPart, known: Known, quoted: boolean): WordValue | n
       if (operation === undefined) return reference(part.parameter, '', known, quoted);
       if (operation.type !== 'Default') return null;
       const inner = wordValue(operation.operand, known);
-      return inner === null ? null : reference(part.parameter, `${operation.operator} ${inner.text}`, known, quoted);
+      // In a default of services.yaml braces are in pairs.
+      return inner === null || !hasPairs(inner.text)
+        ? null
+        : reference(part.parameter, `${operation.operator} ${inner.text}`, known, quoted);
     }
     default:
       return null;
   }
+}
+
+function hasPairs(text: string): boolean {
+  let open = 0;
+  for (const one of text) {
+    if (one === '{') open += 1;
+    if (one === '}') open -= 1;
+    if (open < 0) return false;
+  }
+  return open === 0;
 }
 
 /** `rest`: an operator, a space, and its word; empty for a plain reference. */

@@ -11,5 +11,5 @@ test('references are found at every depth, each one before those in its default'
 });
 
 test('a brace in a default is a text, and `$${` is no reference', () => {
-  expect(find('${A:-{x}} $${B} ${C:-$${D} ${E')).toEqual(['${A:-{x}', '${C:-$${D}']);
+  expect(find('${A:-{x}} $${B} ${C:-$${D}} ${E')).toEqual(['${A:-{x}}', '${C:-$${D}}']);
 });

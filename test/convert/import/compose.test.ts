@@ -398,3 +398,13 @@ test.each([
   const source = `name: ${name}\nservices: {a: {image: x, entrypoint: [run]}}`;
   expect(parse(await yamlOf('compose', source)).name).toBe(expected);
 });
+
+test('braces in a default are in pairs, and for a shell the closing ones are escaped', async () => {
+  const text = '${A:-{"a": {"b": 1}}}';
+  const fields = { image: 'x', entrypoint: ['run', text], environment: { B: text, C: '${A:-$${X}}' } };
+  const { a } = parse(await yamlOf('compose', JSON.stringify({ services: { a: fields } }))).services;
+  expect(a).toMatchObject({ command: ['run', text], env: { B: text, C: '${A:-$${X}}' } });
+  const shell = { ...fields, entrypoint: ['sh', '-c', `run "${text}"; exit`] };
+  const made = parse(await yamlOf('compose', JSON.stringify({ services: { a: shell } }))).services.a;
+  expect(made.command).toBe('run "${A:-{"a": {"b": 1\\}\\}}"; exit');
+});

@@ -225,6 +225,11 @@ services:
     ],
     ['a default', 'export P=${P:-1}\na', 'env: { P: "${P:-1}" }\nservices:\n  a:\n    command: [a]\n'],
     [
+      'a default with a single brace',
+      'export P=${P:-{}\na',
+      'services:\n  a:\n    command: |-\n      export P=${P:-{}\n      exec a\n',
+    ],
+    [
       'a socket',
       'a &\nuntil [ -S /run/a.sock ]; do sleep 1; done\nb',
       'services:\n  a:\n    command: [a]\n    ready: { tcp: { socket: /run/a.sock } }\n    essential: false\n  b:\n    command: [b]\n    depends_on: { a: ready }\n',
