@@ -165,7 +165,7 @@ const RELOAD: Route = {
       'the difference, which is being applied unless it was a dry run: of each service in `changed` the `fields`, the old and new ' +
       'values (`changes`), and the `action` (starts, restarts, stops, in-place, next-start); `idle` are the `added` ones that do not start by themselves',
     409: 'not possible in the current state',
-    422: 'the file is invalid: see `diagnostics` and `text`',
+    422: 'the file is invalid, or a port is taken: see `diagnostics` and `text`',
   },
   respond: async (source, { body }) => {
     if (source.snapshot().phase !== 'running') return refuse(409, STOPPING);
@@ -175,7 +175,9 @@ const RELOAD: Route = {
     const result = await source.reload(body.dry_run === true ? 'dry-run' : 'apply');
     if (result.ok) return { status: 200, body: { applied: body.dry_run !== true, ...result } };
     const { diagnostics, text } = result;
-    return { status: 422, body: { error: 'the configuration is invalid: nothing was changed', diagnostics, text } };
+    // Without diagnostics the file is valid, and a port is taken.
+    const what = diagnostics.length > 0 ? 'is invalid' : 'cannot be applied';
+    return { status: 422, body: { error: `the configuration ${what}: nothing was changed`, diagnostics, text } };
   },
 };
 

@@ -72,6 +72,8 @@ export class FakeSource implements ApiSource {
   readonly timers: { ms: number; fn: () => void }[] = [];
   readonly watchers = new Set<() => void>();
   wrong = false;
+  /** Those of a file that is `wrong`; empty: a port of it is taken. */
+  diagnostics: readonly unknown[] = [{ line: 3 }];
 
   constructor(services: WireService[] = [seen('db', { group: 'base' }), seen('api', { group: 'app' })]) {
     this.services = services;
@@ -110,7 +112,7 @@ export class FakeSource implements ApiSource {
   };
   reload = async (how: string) => {
     this.asked.push(`reload ${how}`);
-    if (this.wrong) return { ok: false as const, diagnostics: [{ line: 3 }], text: 'x.yaml:3:1: error' };
+    if (this.wrong) return { ok: false as const, diagnostics: this.diagnostics, text: 'x.yaml:3:1: error' };
     return { ok: true as const, added: ['new'], idle: [], removed: [], changed: [], unchanged: ['db'], scale: [] };
   };
   scale = async (service: string, replicas: number, how: string) => {

@@ -138,9 +138,14 @@ describe('operations', () => {
     source.wrong = true;
     expect(await request(source, 'POST', '/v1/reload')).toMatchObject({
       status: 422,
-      body: { diagnostics: [{ line: 3 }] },
+      body: { error: 'the configuration is invalid: nothing was changed', diagnostics: [{ line: 3 }] },
     });
-    expect(source.asked).toEqual(['reload dry-run', 'reload apply', 'reload apply']);
+    source.diagnostics = [];
+    expect(await request(source, 'POST', '/v1/reload')).toMatchObject({
+      status: 422,
+      body: { error: 'the configuration cannot be applied: nothing was changed' },
+    });
+    expect(source.asked).toEqual(['reload dry-run', 'reload apply', 'reload apply', 'reload apply']);
   });
 
   test('scale: of a service by its name in the file; other changes of the file are refused', async () => {
