@@ -67,7 +67,7 @@ export const TOKEN_FILE = {
 
 /** What an HTTP header can carry; RFC 6750 allows no more. */
 export const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
-export const TOKEN_RULE = 'letters, digits and `-._~+/` without spaces, `=` at its end';
+export const TOKEN_RULE = 'letters, digits and `-._~+/` without spaces, and `=` only at its end';
 
 const TOKEN_WANTED = 'a text, or `{file: path}`';
 

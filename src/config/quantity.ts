@@ -10,6 +10,7 @@ const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as cons
 
 // Timers of the runtime have 31 bits of milliseconds, 24.8 days; a longer timer would fire at once.
 const LONGEST = 24 * UNITS.d;
+const TOO_LONG = 'the longest possible is `24d`';
 
 const DURATION = /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?$/;
 
@@ -19,14 +20,11 @@ export const DURATION_PATTERN =
 
 /** Reads a duration into milliseconds: units d, h, m, s, ms, each at most once and in this order; at most 24 days. */
 export function parseDuration(text: string): Parsed {
-  const bare = /^(\d+(?:\.\d+)?)$/.exec(text)?.[1];
-  if (bare !== undefined) {
-    return { ok: false, suggestion: `write \`${bare}s\` or \`${bare}ms\`` };
-  }
+  if (/^\d+(?:\.\d+)?$/.test(text)) return { ok: false, suggestion: suggestUnit(text) };
   const parts = text === '' ? null : DURATION.exec(text);
   if (parts === null) return { ok: false, suggestion: suggestDuration(text) };
   const value = Object.values(UNITS).reduce((sum, unit, at) => sum + Number(parts[at + 1] ?? 0) * unit, 0);
-  if (value > LONGEST) return { ok: false, suggestion: 'the longest possible is `24d`' };
+  if (value > LONGEST) return { ok: false, suggestion: TOO_LONG };
   return { ok: true, value: Math.round(value) };
 }
 
@@ -72,10 +70,9 @@ export function parseSize(text: string): Parsed {
     // `512m` is 512 MiB for Docker, Compose and the shell's ulimit.
     const isBinary = /^.i/i.test(unit) || /^[kmgt]$/.test(unit);
     const meant = unit.toUpperCase() === 'B' ? 'B' : prefix === undefined ? null : `${prefix}${isBinary ? 'iB' : 'B'}`;
-    return {
-      ok: false,
-      suggestion: meant === null ? 'write it like `64KiB` or `20MB`' : `write \`${number}${meant}\``,
-    };
+    if (meant === null) return { ok: false, suggestion: 'write it like `64KiB` or `20MB`' };
+    const written = parseSize(`${number}${meant}`);
+    return written.ok ? { ok: false, suggestion: `write \`${number}${meant}\`` } : written;
   }
   const value = Math.round(Number(number) * size);
   return Number.isSafeInteger(value)
@@ -103,11 +100,22 @@ const SPELLED: Readonly<Record<string, keyof typeof UNITS>> = {
   milliseconds: 'ms',
 };
 
+/** For a number without a unit. */
+function suggestUnit(number: string): string {
+  const right = [`${number}s`, `${number}ms`].filter((text) => parseDuration(text).ok);
+  return right.length === 0 ? TOO_LONG : `write ${right.map((text) => `\`${text}\``).join(' or ')}`;
+}
+
 function suggestDuration(text: string): string {
-  const spelled = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text.trim());
-  const unit = spelled?.[2]?.toLowerCase() ?? '';
-  if (spelled !== null && Object.hasOwn(SPELLED, unit)) return `write \`${spelled[1]}${SPELLED[unit]}\``;
-  if (spelled !== null && Object.hasOwn(UNITS, unit)) return `write \`${spelled[1]}${unit}\``;
+  const [, number = '', word = ''] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text.trim()) ?? [];
+  const spelled = word.toLowerCase();
+  const unit = Object.hasOwn(SPELLED, spelled) ? SPELLED[spelled] : Object.hasOwn(UNITS, spelled) ? spelled : null;
+  if (unit === 'ms' && number.includes('.'))
+    return `\`ms\` takes no fraction: write \`${Math.max(1, Math.round(Number(number)))}ms\``;
+  if (unit !== null) {
+    const written = parseDuration(`${number}${unit}`);
+    return written.ok ? `write \`${number}${unit}\`` : written.suggestion;
+  }
   if (/^\d+(\.\d+)?(us|µs|ns)$/.test(text)) return 'the smallest unit is `ms`';
   return 'write it like `250ms`, `10s`, `15m` or `1h30m`';
 }

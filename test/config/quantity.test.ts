@@ -26,7 +26,12 @@ describe('a duration', () => {
 
   const wrong: Readonly<Record<string, string>> = {
     '10': 'write `10s` or `10ms`',
-    '1.5': 'write `1.5s` or `1.5ms`',
+    '1.5': 'write `1.5s`',
+    '99999999': 'write `99999999ms`',
+    '9999999999': 'the longest possible is `24d`',
+    '1.5ms': '`ms` takes no fraction: write `2ms`',
+    '0.1 msec': '`ms` takes no fraction: write `1ms`',
+    '30 days': 'the longest possible is `24d`',
     '10 s': 'write `10s`',
     '10S': 'write `10s`',
     '5 minutes': 'write `5m`',
@@ -80,6 +85,7 @@ describe('a size', () => {
     '2 megabytes': 'write it like `64KiB` or `20MB`',
     big: 'write it like `64KiB` or `20MB`',
     '1PB': 'write it like `64KiB` or `20MB`',
+    '99999 TiB': 'the largest possible is `8191TiB`',
     '99999TiB': 'the largest possible is `8191TiB`',
   };
   for (const [text, suggestion] of Object.entries(wrong)) {
