@@ -90,8 +90,20 @@ function addMerged(
       services.set(key, { key, section: before === undefined ? section : mergeSections(before.section, section) });
     }
   }
-  for (const [key, entry] of services) into.set(key, entry);
+  for (const entry of services.values()) add(entry, into, files.report);
   return { top };
+}
+
+/** Adds a service to those that the same file has or includes. Compose refuses two of one name that differ. */
+function add(entry: ComposeEntry, into: Map<string, ComposeEntry>, report: Report): void {
+  const { key, section } = entry;
+  const other = into.get(key);
+  if (other !== undefined && briefOf(other.section.node) !== briefOf(section.node)) {
+    const { file, line } = other.section.where();
+    const why = `${file}:${line} has another service of this name, and Compose refuses that`;
+    report.look(section.where(), `service ${key}`, why, 'the other one is left out: rename one of them');
+  }
+  into.set(key, entry);
 }
 
 /** The values of a section and those of a later file, at the positions of the first. */
@@ -131,7 +143,7 @@ function addFile(
       continue;
     }
     const merged = extend(node, { input, services, source: read.source, report }, 0);
-    into.set(key, { key, section: new Section(merged, read.source) });
+    add({ key, section: new Section(merged, read.source) }, into, report);
   }
   return { top };
 }

@@ -91,12 +91,18 @@ function explainIgnored(line: string, report: Report, where: ReturnType<typeof w
   report.lost(where, line, why, 'write a name of letters, digits, `_` and `-`, a colon and a command on one line');
 }
 
+/** The text between two `&&`; one in quotes is a part of a word. */
+const STEP = /(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|(?!&&|(?<=&)&).)+/g;
+/** A step that only prepares the shell for the next one: no task could do that. */
+const SETS_UP = /^(?:(?:cd|export|source|set|umask|ulimit|\.)\s|[A-Za-z_]\w*=\S*$)/;
+
 function explainCommand(name: string, command: string, report: Report, where: ReturnType<typeof whereIn>): void {
-  const first = /^(.+?)\s*&&\s*(?:exec\s+)?\S/.exec(command)?.[1];
-  if (first !== undefined && !/^cd\s+\S+$/.test(first)) {
+  const steps = (command.match(STEP) ?? []).map((step) => step.trim());
+  const before = steps.slice(0, -1);
+  if (before.some((step) => !SETS_UP.test(step))) {
     report.look(
       where,
-      `${name}: ${first} && …`,
+      `${name}: ${before.join(' && ')} && …`,
       'it runs before every start of the service',
       'make it a task of its own',
     );

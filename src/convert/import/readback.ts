@@ -93,6 +93,8 @@ function repair(
   return removed.size > 0;
 }
 
+const NO_COMMAND = '`up` refuses the command of the source (see the report): write its `command` here';
+
 /** Where a complaint is. The entries of a map in flow form have no lines of their own. */
 interface LinePlace {
   readonly line: string;
@@ -110,7 +112,9 @@ function remove(draft: FileDraft, path: readonly string[], place: LinePlace): st
   const service = draft.services.find((one) => one.name === name);
   if (service === undefined || field === undefined) return null;
   if (field === 'command') {
-    service.todo.push('`up` refuses the command of the source (see the report): write its `command` here');
+    // An earlier complaint, of another word of it, has removed it.
+    if (service.todo.includes(NO_COMMAND)) return null;
+    service.todo.push(NO_COMMAND);
     service.fields.command = ['false'];
     return 'command';
   }

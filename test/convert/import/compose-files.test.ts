@@ -47,6 +47,20 @@ describe('`include`', () => {
   });
 });
 
+test('two services of one name are reported in a file with those that it includes, unless they are the same', async () => {
+  const web = (command: string) => `services: { web: ${service(`command: [${command}]`)} }\n`;
+  const files = { 'a.yaml': web('one'), 'b.yaml': web('two') };
+  const both = await imported(`include: [a.yaml, b.yaml]\nservices: { db: ${service('')} }\n`, files);
+  const refused = 'has another service of this name, and Compose refuses that. The other one is left out';
+  expect(both.findings).toContain(`b.yaml:1:18: needs a look: service web: a.yaml:1 ${refused}`);
+  expect(both.services.web.command).toEqual(['run', 'two']);
+  const own = await imported(`include: [a.yaml]\n${web('two')}`, files);
+  expect(own.findings).toContain(`source:2:18: needs a look: service web: a.yaml:1 ${refused}`);
+  expect((await imported(`include: [a.yaml, a.yaml]\n${web('one')}`, files)).findings).not.toContain(refused);
+  const more = [{ path: 'b.yaml', text: web('two') }];
+  expect((await imported('include: [a.yaml]\n', files, { more })).findings).not.toContain(refused);
+});
+
 test('`extends` that leads nowhere has its reason', async () => {
   const extending = async (what: string, files = {}) =>
     (await imported(`services: { web: ${service(`extends: ${what}`)} }\n`, files)).findings;

@@ -79,3 +79,19 @@ test('`web` has a PORT without naming it, and other processes that may read it a
     expect.stringContaining('changed meaning: PORT of worker: honcho and foreman set it for every process'),
   ]);
 });
+
+test.each([
+  ['./migrate && exec ./serve', './migrate'],
+  ['cd app && ./migrate && exec ./serve', 'cd app && ./migrate'],
+  ['cd "my app" && . venv/bin/activate && A=1 && export B=2 && ./serve', null],
+  ['bash -c "./migrate && ./serve"', null],
+])('%p: what runs before every start is reported, unless it only prepares the shell', async (command, before) => {
+  const result = await importText('procfile', `worker: ${command}\n`);
+  expect(result.ok && lines(result.findings).filter((line) => line.includes('needs a look'))).toEqual(
+    before === null
+      ? []
+      : [
+          `source:1:1: needs a look: worker: ${before} && …: it runs before every start of the service. Make it a task of its own`,
+        ],
+  );
+});
