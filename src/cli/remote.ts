@@ -23,7 +23,7 @@ export function reachRemote(context: CommandContext, { url, socket, token }: Giv
     const from = typeof token === 'string' ? '--token' : '$SVC_SUPER_TOKEN';
     return { ok: false, why: `${from} has a character that no token has: a space, a line end, or one beyond ASCII` };
   }
-  const authorities = readAuthorities(context);
+  const authorities = parsed.address.isSecure ? readAuthorities(context) : null;
   if (authorities !== null && !authorities.ok)
     return { ok: false, why: `$SSL_CERT_FILE cannot be read: ${authorities.why}` };
   if (authorities?.text.includes('-----BEGIN CERTIFICATE-----') === false)

@@ -54,4 +54,6 @@ test('a token that cannot be sent, one without a URL, and two supervisors', () =
   expect(reach({ url: 'https://a' }, { SSL_CERT_FILE: '/key.pem' })).toBe(
     '$SSL_CERT_FILE names a file without a certificate in the form of PEM',
   );
+  // Without TLS there is no certificate to check.
+  expect(reach({ url: 'http://a:1' }, { SSL_CERT_FILE: '/none.pem' })).toBe('http://a:1 a:1  null');
 });
