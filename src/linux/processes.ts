@@ -179,19 +179,23 @@ export function readRunName(pid: number): string | null {
   }
 }
 
+/** The longest name in /proc/<pid>/stat, bytes: longer ones are cut. */
+const LONGEST_NAME = 15;
+
 /**
- * The full name of a process, from the first word of its command line, because `comm` is cut at 15 characters. Without the colon of a
- * title that the process has written itself: `nginx: worker process`.
+ * The name of a process. One that the kernel has cut is looked for in the command line: the name of the program without its folder, or,
+ * behind an interpreter, that of the script. Without the colon of a title that the process has written itself: `nginx: worker process`.
  */
-export function readTitle(process: Process): string {
+export function readTitle({ pid, name }: Process): string {
+  if (Buffer.byteLength(name) < LONGEST_NAME) return name;
   try {
-    const line = readBytes(`/proc/${process.pid}/cmdline`).toString().replaceAll('\0', ' ').trim();
-    if (line.startsWith(process.name) && line.length > process.name.length)
-      return line.split(' ', 1)[0]?.replace(/:$/, '') ?? process.name;
+    const words = readBytes(`/proc/${pid}/cmdline`).toString().split(/[\0 ]/);
+    const whole = words.map((word) => word.slice(word.lastIndexOf('/') + 1)).find((word) => word.startsWith(name));
+    return whole?.replace(/:$/, '') ?? name;
   } catch {
     // The process has ended.
+    return name;
   }
-  return process.name;
 }
 
 /** The values that identify the processes of a run: see `ProcessIndex`. */

@@ -1,5 +1,8 @@
 // The processes of a run, with fake process tables, and the parsers of /proc.
 import { describe, expect, test } from 'bun:test';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { findListeningSocket } from '../../src/linux/listeners.ts';
 import {
   type MarkReader,
@@ -223,6 +226,24 @@ describe('a scan of /proc', () => {
     };
     expect(() => readProcesses(REAPER, new Map(), undefined, () => ['10'], full)).toThrow('full');
   });
+});
+
+test('a name that the kernel has cut is whole, also of a program with a folder and of a script', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'svc-super-title-'));
+  const names = ['a-program-with-a-long-name', 'a-script-with-a-long-name'] as const;
+  const [program, script] = names.map((name) => join(folder, name)) as [string, string];
+  symlinkSync('/bin/sleep', program);
+  // A builtin, so that the shell keeps the name of the script.
+  writeFileSync(script, '#!/bin/sh\nread line\n', { mode: 0o755 });
+  const children = [Bun.spawn([program, '60']), Bun.spawn([script], { stdin: 'pipe' })];
+  try {
+    const found = children.map(({ pid }) => readProcess(pid));
+    expect(found.map((process) => process?.name)).toEqual(names.map((name) => name.slice(0, 15)));
+    expect(found.map((process) => process && readTitle(process))).toEqual([...names]);
+  } finally {
+    for (const child of children) child.kill();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('the name of a process with a title of its own has no colon', () => {
