@@ -1,4 +1,4 @@
-// The words of other systems (Docker, Compose, systemd, Kubernetes, supervisord, s6, process-compose) for fields and values,
+// The words of other systems (Docker, Compose, systemd, Kubernetes, supervisord, s6, process-compose, PM2) for fields and values,
 // and the words to write instead. Used only for suggestions: none of them is accepted. A value is looked up in small letters
 // with `-` for each `_`; a key as it is written, then by the closest one, so that `livenessProbe` finds `liveness_probe`.
 

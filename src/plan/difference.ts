@@ -141,6 +141,7 @@ function compareLists(): (a: Edges, b: Edges) => boolean {
   };
 }
 
+/** Whether two values are the same. For data that JSON can hold, as a plan is: two Maps, Sets or RegExps would always be equal. */
 export function isEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;

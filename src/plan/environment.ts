@@ -52,7 +52,8 @@ interface MissingFile {
 
 /**
  * Reads the layers that all services share. `before`: the current plan, at a reload. Its `lateFiles`, which did not exist when it was
- * made, are read at starts only, so that a reload does not take what a task has written since then for a change.
+ * made, are read at starts only, so that a reload does not take what a task has written since then for a change. A missing file that
+ * is not required is none of them: once it is made, it is a change for each service whose run has not read it (up/reload.ts).
  */
 export function makeEnvironments(
   config: Config,
@@ -225,6 +226,7 @@ function recipeOf(layers: readonly Layer[], below: ReadonlyMap<string, string>, 
   // Only what a layer has replaced is needed to undo it.
   const replaced = new Set(layers.flatMap(({ values }) => [...values.keys()]));
   const under = Object.fromEntries([...replaced].map((key) => [key, below.get(key) ?? null]));
+  // Assigned GPUs are added to `above` (gpus.ts).
   return { sources, under, venv, above: [] };
 }
 

@@ -234,7 +234,10 @@ export interface EnvRecipe {
   readonly under: Readonly<Record<string, string | null>>;
   /** The virtual environment whose programs come first in PATH; null: none. */
   readonly venv: string | null;
-  /** Variables that win over all sources. */
+  /**
+   * Variables that win over all sources: those that select GPUs. RESERVED ones (env-files.ts) are not named, because sources cannot
+   * set them.
+   */
   readonly above: readonly string[];
 }
 

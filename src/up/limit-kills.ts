@@ -1,5 +1,5 @@
-// Reports that the kernel has killed processes of a service because of its `memory_limit`, when its main process has been killed
-// too. Reads the counter of the service's cgroup; decides nothing.
+// Reports that the kernel has killed processes of a service because of its `memory_limit`, when its main process or a hook has ended by
+// SIGKILL too. Reads the counter of the service's cgroup; decides nothing.
 import type { Plan } from '../plan/plan.ts';
 import type { Exit, ProcessSpec } from '../plan/process.ts';
 import { renderSize } from '../text.ts';

@@ -69,6 +69,14 @@ describe('a file that something makes before the service starts', () => {
       difference(planOf(MADE, { files }), planOf(MADE, { files: { ...files, '/run/token': 'y' } })).changed,
     ).toEqual([{ name: 'web', fields: ['env'] }]);
   });
+
+  test('is a change at a reload if it may be missing', () => {
+    const optional = MADE.replace('made.env', '{ path: made.env, required: false }');
+    const before = planOf(optional);
+    expect(before.lateFiles).toEqual(['/run/token']);
+    const after = planOf(optional, { before, files: { '/app/made.env': 'A=1\n' } });
+    expect(difference(before, after).changed.map(({ name }) => name)).toEqual(['web']);
+  });
 });
 
 describe('at a start', () => {
