@@ -2,19 +2,25 @@
 
 /** Names of variables whose values are probably secret. `PWD` alone is the working folder. */
 const SECRET_NAME = /TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH|_PWD/i;
-/** The password in an address: `postgres://user:password@host`. */
-const PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)[^\s@/]+@/gi;
+/**
+ * The password in an address: `postgres://user:password@host`. It may contain `/` and `@`, although they should be encoded.
+ * Digits before a `/` are a port.
+ */
+const PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)(?!\d+\/)(?:(?!:\/\/)[^\s@])+(?:@[^\s@/?#"',;]*)*@/gi;
 /** A token in place of the user of a web address: `https://token@host`. */
 const TOKEN_AS_USER = /(\bhttps?:\/\/)[^\s:/@?#]+@/gi;
 /** Names of options and fields. They must match as a whole: `--max-tokens` and `--tokenizer` are no secrets. */
 const FIELD =
   '(?:(?<![A-Za-z])(?:(?:(?:access|api|auth|bearer|client|id|refresh|session)[-_]?)?(?:token|secret)|pwd|' +
   '(?:api|access|secret)[-_]?key|credentials?)|password|passwd)';
-/** A field with its value: `--api-key=x`, `?token=x`, `"password": "x"`. */
-const FIELD_VALUE = new RegExp(`(${FIELD}["']?(?:=|:\\s?)["']?)[^\\s"'&,;}]+`, 'gi');
+/** A field with its value: `--api-key=x`, `?token=x`, `"password": "x y"`. */
+const FIELD_VALUE = new RegExp(`(${FIELD}["']?(?:=|:\\s?))(?:(")(?:\\\\.|[^"\\\\])+|(')[^']+|[^\\s"'&,;}]+)`, 'gi');
 /** The header of HTTP: `Authorization: Bearer x`. */
-const AUTHORIZATION = /(\bauthorization["']?\s*[:=]\s*["']?(?:(?:bearer|basic|token)\s+)?)[^\s"',;}]+/gi;
+const AUTHORIZATION =
+  /(\bauthorization["']?\s*[:=]\s*["']?(?:(?:bearer|basic|token|digest|(?:api-?)?key)\s+)?)[^\s"',;}]+/gi;
 const OPTION = new RegExp(`^--?.*${FIELD}$`, 'i');
+/** An option together with its value, which may contain spaces. */
+const OPTION_VALUE = new RegExp(`^(--?[^\\s=]*${FIELD}=).+$`, 'is');
 
 /** Whether the variable of this name probably has a secret value. */
 export function isSecretName(name: string): boolean {
@@ -27,10 +33,12 @@ export function hidePasswords(text: string): string {
     .replace(PASSWORD, '$1***@')
     .replace(TOKEN_AS_USER, '$1***@')
     .replace(AUTHORIZATION, '$1***')
-    .replace(FIELD_VALUE, '$1***');
+    .replace(FIELD_VALUE, '$1$2$3***');
 }
 
 /** Arguments of a command as `hidePasswords` shows them; in addition, the value of `--api-key VALUE` is replaced. */
 export function hideInArguments(argv: readonly string[]): readonly string[] {
-  return argv.map((argument, at) => (OPTION.test(argv[at - 1] ?? '') ? '***' : hidePasswords(argument)));
+  return argv.map((argument, at) =>
+    OPTION.test(argv[at - 1] ?? '') ? '***' : hidePasswords(argument.replace(OPTION_VALUE, '$1***')),
+  );
 }

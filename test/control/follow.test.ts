@@ -63,6 +63,21 @@ test('a slow reader receives the number of skipped lines; another one misses non
   expect(quick.outlet.lines.map(({ text }) => text)).toEqual(['taken', 'a', 'b', 'c', 'd']);
 });
 
+test('a reader that was full, and has caught up before the next line, misses none', async () => {
+  const source = new FakeSource();
+  const slow = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
+  const other = open(await request(source, 'GET', '/v1/logs?service=api&follow=1'));
+  slow.outlet.queued = 1_000_000;
+  source.print('api', 'a\n');
+  source.tick();
+  expect(source.timers).toEqual([]);
+  slow.outlet.queued = 0;
+  source.print('db', 'd\n');
+  source.tick();
+  expect(slow.outlet.lines).toMatchObject([{ text: 'd' }]);
+  expect(other.outlet.lines).toMatchObject([{ text: 'a' }]);
+});
+
 test('a flood is bounded: sent and skipped lines add up to all lines', async () => {
   const source = new FakeSource();
   const { outlet } = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
