@@ -1,7 +1,7 @@
 // Streams of log lines: each reader has a bounded queue, and the lines that do not fit are counted and reported in the
 // stream. A reader never slows a service down. All readers without a pattern share one encoding of the output. Queues are flushed
 // at an interval, so that a flood of small blocks does not become a flood of small writes.
-import type { LogBlock } from '../logs/ring.ts';
+import type { LogBlock, LogLine } from '../logs/ring.ts';
 import type { ApiSource } from './source.ts';
 import type { Lines, Outlet } from './streams.ts';
 
@@ -18,8 +18,10 @@ const MANY_READERS = 20;
 const MAX_QUEUE = 256 * 1024;
 const MIN_QUEUE = 16 * 1024;
 const MAX_TOTAL_QUEUE = 2 * 1024 * 1024;
-/** Bytes that all readers with a pattern together may search between two flushes: some 5 ms at the speed of a slow pattern. */
+/** Bytes that all readers with a pattern together may search between two flushes: some 5 ms, with the slowest patterns 300 ms. */
 const MAX_SEARCHED = 64 * 1024;
+/** Characters of stored lines that are searched before other work gets time. */
+const SEARCHED_AT_ONCE = 16 * 1024;
 
 interface Reader {
   readonly outlet: Outlet;
@@ -28,6 +30,8 @@ interface Reader {
   /** Bytes searched since the last flush. */
   searched: number;
   readonly channels: Channel[];
+  /** New lines wait in the queue, because the stored ones are still being searched. */
+  isHeld: boolean;
   /** Bytes that may be added to the queue until the next flush. */
   budget: number;
   queue: Uint8Array[];
@@ -61,6 +65,10 @@ export interface GapJson {
 
 type Source = Pick<ApiSource, 'logs' | 'after'>;
 
+interface StoredLine extends LogLine {
+  readonly service: string;
+}
+
 interface LinePattern {
   test(text: string): boolean;
 }
@@ -91,37 +99,72 @@ export class LogFeed {
 
   /** The stored lines, by time, then new lines if `follow` is set. */
   open(selection: LogSelection, follow: boolean): Lines {
-    const { services, pattern } = selection;
     return (outlet) => {
-      const past = this.#past(selection);
-      if (past !== '') outlet.write(past);
-      if (!follow) {
-        outlet.end();
-        return () => undefined;
-      }
-      const reader: Reader = {
-        ...{ outlet, pattern, searched: 0, channels: [], budget: 0 },
-        ...{ queue: [], queued: 0, skipped: 0 },
+      const stored = this.#stored(selection);
+      const reader = follow ? this.#add(selection, outlet) : null;
+      const cancel = this.#search(stored, selection, (found) => {
+        const past = found.map(({ service, time, stream, text }) => encodeLine(service, time, stream, text)).join('');
+        if (past !== '') outlet.write(past);
+        if (reader === null) {
+          outlet.end();
+          return;
+        }
+        reader.isHeld = false;
+        reader.budget = this.#share - outlet.queued;
+      });
+      return () => {
+        cancel();
+        if (reader !== null) this.#leave(reader);
       };
-      this.#all.add(reader);
-      if (pattern !== null) this.#searching += 1;
-      reader.budget = this.#share - outlet.queued;
-      for (const service of services) this.#join(service, reader);
-      return () => this.#leave(reader);
     };
   }
 
-  #past({ services, count, from, until, pattern }: LogSelection): string {
+  #add({ services, pattern }: LogSelection, outlet: Outlet): Reader {
+    const reader: Reader = {
+      ...{ outlet, pattern, searched: 0, channels: [], isHeld: true, budget: 0 },
+      ...{ queue: [], queued: 0, skipped: 0 },
+    };
+    this.#all.add(reader);
+    if (pattern !== null) this.#searching += 1;
+    reader.budget = this.#share;
+    for (const service of services) this.#join(service, reader);
+    return reader;
+  }
+
+  /** The stored lines of a time, in its order. */
+  #stored({ services, count, from, until, pattern }: LogSelection): readonly StoredLine[] {
     // A limit counts the lines that are sent, so all are needed if some are left out.
     const most = pattern === null && until === Infinity ? count : Infinity;
-    const lines = services
+    return services
       .flatMap((service) => this.#source.logs.tail(service, most).map((line) => ({ service, ...line })))
-      .filter(({ time, text }) => time >= from && time <= until && pattern?.test(text) !== false)
+      .filter(({ time }) => time >= from && time <= until)
       .sort((a, b) => a.time - b.time);
-    return lines
-      .slice(Math.max(0, lines.length - count))
-      .map(({ service, time, stream, text }) => encodeLine(service, time, stream, text))
-      .join('');
+  }
+
+  /** Passes the last lines that match to `done`, at once if the search is short. Returns a function that ends the search. */
+  #search(
+    lines: readonly StoredLine[],
+    { pattern, count }: LogSelection,
+    done: (found: readonly StoredLine[]) => void,
+  ): () => void {
+    let cancel = (): void => undefined;
+    let at = lines.length;
+    const found: StoredLine[] = [];
+    const search = (): void => {
+      for (let searched = 0; searched < SEARCHED_AT_ONCE; ) {
+        const line = lines[at - 1];
+        if (line === undefined || found.length >= count) {
+          done(found.reverse());
+          return;
+        }
+        at -= 1;
+        if (pattern !== null) searched += line.text.length + 1;
+        if (pattern?.test(line.text) !== false) found.push(line);
+      }
+      cancel = this.#source.after(0, search);
+    };
+    search();
+    return () => cancel();
   }
 
   #join(service: string, reader: Reader): void {
@@ -158,6 +201,8 @@ export class LogFeed {
 
   #take(channel: Channel, block: LogBlock): void {
     const { current, behind } = channel;
+    // No flush has renewed the budgets since then, and the outlets may have room again.
+    if (!this.#isFlushing) for (const reader of this.#all) reader.budget = this.#share - reader.outlet.queued;
     if (current.size === 0) channel.count += countLines(block.bytes);
     else for (const piece of piecesOf(block)) this.#takePiece(channel, current, behind, piece);
     if (this.#isFlushing) return;
@@ -191,10 +236,12 @@ export class LogFeed {
     const share = this.#share;
     let isBehind = false;
     for (const reader of this.#all) {
-      const { outlet } = reader;
+      const { outlet, isHeld } = reader;
+      isBehind ||= isHeld;
+      reader.searched = 0;
+      if (isHeld) continue;
       const isFull = outlet.queued >= share;
       if (!isFull) flush(reader);
-      reader.searched = 0;
       reader.budget = isFull ? 0 : share - outlet.queued;
       if (reader.budget > 0) catchUp(reader);
       isBehind ||= reader.queue.length > 0 || reader.channels.some(({ behind }) => behind.has(reader));

@@ -45,8 +45,8 @@ test('a slow reader receives the number of skipped lines; another one misses non
   const source = new FakeSource();
   const slow = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
   const quick = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
-  slow.outlet.queued = 1_000_000;
   source.print('db', 'taken\n');
+  slow.outlet.queued = 1_000_000;
   source.tick();
   source.print('db', 'a\nb\n');
   source.print('db', 'c\n');
@@ -109,6 +109,27 @@ test('only lines that match: the last N of them, until a time, and new ones', as
   source.print('db', 'four\n');
   source.tick();
   expect(outlet.lines.map(({ text }) => text)).toEqual(['two', 'four']);
+});
+
+test('much stored output is searched in parts; new lines follow it, and a reader may leave before', async () => {
+  const source = new FakeSource();
+  const long = 'x'.repeat(20_000);
+  source.past.set('db', [line(1, `1 ${long}`), line(2, `2 ${long}`), line(3, `3 ${long}`)]);
+  const once = open(await request(source, 'GET', '/v1/logs?service=db&grep=x'));
+  expect([once.outlet.text, source.timers.length]).toEqual(['', 1]);
+  for (let at = 0; at < 3; at += 1) source.tick();
+  expect(once.outlet.lines.map(({ text }) => String(text)[0])).toEqual(['1', '2', '3']);
+  expect(once.outlet.ended).toBe(true);
+
+  const { outlet, stop } = open(await request(source, 'GET', '/v1/logs?service=db&grep=x&follow=1'));
+  source.print('db', '4 x\n');
+  for (let at = 0; at < 10; at += 1) source.tick();
+  expect(outlet.lines.map(({ text }) => String(text)[0])).toEqual(['1', '2', '3', '4']);
+  stop();
+
+  const left = open(await request(source, 'GET', '/v1/logs?service=db&grep=x&follow=1'));
+  left.stop();
+  expect([left.outlet.text, source.timers.length]).toEqual(['', 0]);
 });
 
 test('a pattern that RE2 refuses, and an end of an endless stream', async () => {
