@@ -275,6 +275,7 @@ static long listen_at(const struct place *place) {
 static long lock(int folder) {
   const struct time moment = {0, 1000000};
   for (int tries = 0; tries < LOCK_TRIES; tries++) {
+    // Some file systems have no locks (ENOLCK); the socket is better than nothing there.
     if (sys(__NR_flock, folder, LOCK_EX_NB) != -EAGAIN) return 0;
     sys_poll(NULL, 0, &moment);
   }

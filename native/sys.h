@@ -120,7 +120,7 @@ static inline long sys_action(int signal, const struct kernel_sigaction *next, s
 }
 /** A descriptor that delivers the signals of `mask`, closed on exec, non-blocking: signalfd(2). */
 static inline long sys_signalfd(sigmask mask) { return sys(__NR_signalfd4, -1, &mask, sizeof mask, O_CLOEXEC | O_NONBLOCK); }
-/** Waits for events of `count` descriptors; without a limit if `timeout` is null: ppoll(2). */
+/** Waits for events of `count` descriptors; without a limit if `timeout` is null: ppoll(2), which changes its own copy. */
 static inline long sys_poll(struct pollfd *fds, unsigned count, const struct time *timeout) {
   struct time left = timeout ? *timeout : (struct time){0, 0};
   return sys(__NR_ppoll, fds, count, timeout ? &left : NULL, NULL, 0);

@@ -153,7 +153,7 @@ interface Places {
 
 type Top = Pick<Complete<typeof TOP>, 'defaults' | 'stop_timeout'>;
 
-/** The replicas of a service. The service is read again for each of them only if the file contains `${SVC_REPLICA}`. */
+/** The replicas of a service. The service is read again for each of them only if one of the files contains `${SVC_REPLICA}`. */
 function expandReplicas(
   service: ServiceRead,
   { defaults, stop_timeout }: Top,

@@ -105,8 +105,9 @@ class OutputEnd {
 
   /** Reads the bytes that the pipe holds now. Another process may write faster than this reads. */
   drain(pipe: OutputPipe): void {
-    let chunk = pipe.readNow();
-    for (let taken = 0; chunk !== null && taken < MOST_DRAINED; chunk = pipe.readNow()) {
+    for (let taken = 0; taken < MOST_DRAINED; ) {
+      const chunk = pipe.readNow();
+      if (chunk === null) return;
       taken += chunk.length;
       this.#take(chunk);
     }

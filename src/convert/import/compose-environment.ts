@@ -1,27 +1,20 @@
 // `environment` and `env_file` of a Compose service, and the variables of its image.
 import type { Node } from '../../config/tree.ts';
 import { dirname, join } from '../../paths.ts';
+import { RESERVED } from '../../plan/env-files.ts';
 import { readPort } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import { literal } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, Section, switchOf, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
+import { variablesOf } from './compose-image.ts';
 import type { ComposeReader } from './compose-reader.ts';
-
-/** Variables that svc-super sets itself. SPT_NOENV=1 keeps setproctitle from overwriting the environment (src/plan/environment.ts). */
-const RESERVED: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_RUN', 'SVC_REPLICA', 'SPT_NOENV', 'NOTIFY_SOCKET']);
-
-/** The usual PATH of images, which needs no entry. */
-const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Writes `env` and `env_file`. */
 export function importEnvironment(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, report, image } = reader;
   const env = new Map<string, Value>();
-  for (const [name, value] of image?.env ?? []) {
-    if (name === 'PATH' && value === USUAL_PATH) continue;
-    env.set(name, literal(value));
-  }
+  for (const [name, value] of variablesOf(image)) env.set(name, literal(value));
   const node = section.take('environment');
   const pairs = node?.kind === 'map' ? entriesOf(node).map((one) => [one.key, one.node] as const) : listPairs(node);
   for (const [name, value] of pairs) {
@@ -79,7 +72,7 @@ function importFiles(reader: ComposeReader, fields: ServiceDraft['fields']): voi
   const files = itemsOf(section.take('env_file')).flatMap((node): { path: string; required: boolean }[] => {
     if (node.kind !== 'map') {
       const path = reader.textAt(node, 'services');
-      return path === null || path === '' ? [] : [{ path, required: true }];
+      return path ? [{ path, required: true }] : [];
     }
     const one = new Section(node, section.source);
     const path = reader.textAt(one.take('path'), 'services');
@@ -91,7 +84,7 @@ function importFiles(reader: ComposeReader, fields: ServiceDraft['fields']): voi
         'values of environment files are literal',
       );
     }
-    return path === null ? [] : [{ path, required }];
+    return path ? [{ path, required }] : [];
   });
   if (files.length === 0) return;
   fields.env_file = files.map(({ path, required }) => (required ? path : { path, required }));

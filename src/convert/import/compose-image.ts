@@ -94,6 +94,14 @@ function readHealthcheck(section: Section): ImageHealthcheck {
   };
 }
 
+/** The usual PATH of images, which needs no entry. */
+const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** The variables of an image that a service needs in `env`. */
+export function variablesOf(image: ImageConfig | null): readonly (readonly [string, string])[] {
+  return [...(image?.env ?? [])].filter(([name, value]) => name !== 'PATH' || value !== USUAL_PATH);
+}
+
 /** The image of a service. The name of an image that is built ends in the name of the service. */
 export function findImage(
   images: readonly ImageConfig[],

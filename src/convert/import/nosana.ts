@@ -6,7 +6,7 @@ import { makeDraft, type ServiceDraft } from '../services-yaml.ts';
 import { literal, meaningOf, shellText, unwrapVenv } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, readYaml, Section, switchOf, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
-import { findImage, type ImageConfig, readImages } from './compose-image.ts';
+import { findImage, type ImageConfig, readImages, variablesOf } from './compose-image.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, missingCommand, placeComment, Report } from './source.ts';
 
@@ -150,9 +150,7 @@ function importOperation(op: Section, name: string, context: JobContext, ports: 
   const imageName = operation.text(args.take('image')) ?? '';
   const image = findImage(context.images, imageName || null, name, false);
   importCommand(operation, service, imageName, image);
-  const env = new Map<string, Value>(
-    [...(image?.env ?? [])].filter(([key]) => key !== 'PATH').map(([key, value]) => [key, literal(value)]),
-  );
+  const env = new Map<string, Value>(variablesOf(image).map(([key, value]) => [key, literal(value)]));
   for (const { key, node } of entriesOf(args.take('env'))) env.set(key, literal(operation.text(node) ?? ''));
   if (env.size > 0) fields.env = Object.fromEntries(env);
   const cwd = operation.text(args.take('work_dir')) ?? image?.workingDir ?? null;
@@ -179,7 +177,7 @@ function importCommand(
 ): void {
   const { args, report, name } = operation;
   const cmd = args.take('cmd');
-  const given = args.take('entrypoint');
+  const given = withoutNull(args.take('entrypoint'));
   const entrypoint = itemsOf(given).map((node) => operation.text(node) ?? '');
   const inspect = `\`docker image inspect ${imageName} > image.json\`, then \`--image-config image.json\``;
   if (cmd?.kind === 'scalar' && cmd.value !== null && entrypoint.length === 0) {
@@ -198,14 +196,9 @@ function importCommand(
     return;
   }
   const program = given === undefined ? (image?.entrypoint ?? []) : entrypoint;
-  const words = [
-    ...program,
-    ...(cmd === undefined
-      ? given === undefined
-        ? (image?.cmd ?? [])
-        : []
-      : itemsOf(cmd).map((node) => operation.text(node) ?? '')),
-  ];
+  const written = itemsOf(cmd).map((node) => operation.text(node) ?? '');
+  // Docker takes the CMD of the image if neither list has a word.
+  const words = [...program, ...(written.length + entrypoint.length > 0 ? written : (image?.cmd ?? []))];
   if (words.length === 0) {
     service.todo.push(`what does the image ${imageName} run? Give the command, or import with --image-config`);
     service.fields.command = missingCommand(name);
@@ -239,6 +232,11 @@ function importCommand(
     const why = 'its first word is empty, so there is no program to run: `false` is in its place';
     report.look(args.where(given === undefined ? 'cmd' : 'entrypoint'), `cmd of ${name}`, why, 'name it');
   }
+}
+
+/** A key whose value is null counts as absent. */
+function withoutNull(node: Node | undefined): Node | undefined {
+  return node?.kind === 'scalar' && node.value === null ? undefined : node;
 }
 
 function importPorts(operation: Operation, service: ServiceDraft, taken: Map<number, string>): void {

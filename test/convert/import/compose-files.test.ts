@@ -87,6 +87,12 @@ test('a scalar is added to a list, and a list to a scalar', async () => {
   expect(await files('a.env', 'b.env')).toEqual(both);
 });
 
+test('an environment file without a name is left out, in both forms', async () => {
+  const env_file = 'env_file: ["", { path: "" }, { path: a.env, required: false }]';
+  const { services } = await imported(`services: { web: ${service(env_file)} }\n`, {});
+  expect(services.web.env_file).toEqual({ path: 'a.env', required: false });
+});
+
 test('a file after an empty one keeps its top level', async () => {
   const more = [{ path: 'b.yaml', text: `name: shop\nservices: { web: ${service('')} }\n` }];
   const result = await importText('compose', 'null\n', { more });

@@ -37,3 +37,19 @@ test('what is no port, and an unknown key of a check, have their own reasons', a
   expect(report).toMatch(/health_checks\.interval .*: a check has no such key/);
   expect(report).toMatch(/health_checks\.headers .*: the node sends neither/);
 });
+
+test('a null is no cmd and no entrypoint, and a PATH of the image that is not the usual one is kept', async () => {
+  const Config = { Entrypoint: ['/in'], Cmd: ['serve', 'all'], Env: ['PATH=/opt/bin:/bin', 'A=1'] };
+  const text = JSON.stringify([{ RepoTags: ['x:latest'], Config }]);
+  const run = async (args: object) => {
+    const job = { ops: [{ type: 'container/run', id: 'a', args: { image: 'x', ...args } }] };
+    const result = await importText('nosana', JSON.stringify(job), { imageConfigs: [{ path: 'x.json', text }] });
+    if (!result.ok) throw new Error(result.message);
+    return parse(result.text).services.a;
+  };
+  expect(await run({})).toMatchObject({ command: ['/in', 'serve', 'all'], env: { PATH: '/opt/bin:/bin', A: '1' } });
+  expect(await run({ cmd: null, entrypoint: null })).toMatchObject({ command: ['/in', 'serve', 'all'] });
+  expect(await run({ cmd: [] })).toMatchObject({ command: ['/in', 'serve', 'all'] });
+  expect(await run({ cmd: ['x'] })).toMatchObject({ command: ['/in', 'x'] });
+  expect(await run({ entrypoint: ['/own'] })).toMatchObject({ command: ['/own'] });
+});
