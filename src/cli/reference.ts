@@ -79,9 +79,9 @@ not respond for 5 s, the exit code is 69 (\`health\`: 1).
 
 - \`logs -f\`, \`events -f\`, \`status --watch\`, \`wait\` and \`--wait\` continue with the next supervisor after any time, and print a
   line on standard error. Lines of the last second before the restart may be missing from \`logs -f\`; \`events -f\` is complete.
-- Over TCP (\`--url\`) nothing listens meanwhile: these commands too wait 2 s for the next supervisor, and then end: \`wait\`
-  and \`--wait\` without a result, so with 69. A proxy that answers 502, 503 or 504 counts as nothing; one that closes a silent
-  stream (nginx: \`proxy_read_timeout\`) only makes the command connect again.
+- Over TCP (\`--url\`) nothing listens meanwhile: these commands too wait 2 s for the next supervisor, and then end: \`logs -f\` and
+  \`events -f\` with 0, the others, which then have no result, with 69. A proxy that answers 502, 503 or 504 counts as nothing;
+  one that closes a silent stream (nginx: \`proxy_read_timeout\`) only makes the command connect again.
 - The command of \`exec\` is ended; \`exec\` prints that, exits with 69, and does not run it again.
 - \`status\` prints a line with the number of restarts, and when and why the last one happened.
 `;

@@ -75,6 +75,7 @@ class Screen {
   readonly #sizes: WriteStream;
   readonly #decoder = new TextDecoder();
   #isRaw = false;
+  #isClosed = false;
 
   constructor(clock: Clock, input: ReadStream, sizes: WriteStream, output: ScreenOutput) {
     this.#clock = clock;
@@ -116,14 +117,20 @@ class Screen {
    * command continues at once.
    */
   async suspend(text: string): Promise<void> {
-    await this.close(text);
+    await this.#restore(text);
+    if (this.#isClosed) return;
     process.kill(0, 'SIGTSTP');
     await new Promise<void>((resolve) => this.#clock.after(STOP_TIME, resolve));
-    this.#setRaw(true);
+    if (!this.#isClosed) this.#setRaw(true);
   }
 
-  /** Ends raw mode after the output of `text` has been written. Without effect if it has ended. */
+  /** Ends raw mode after the output of `text` has been written; suspend() does not set it again. Writes nothing if it has ended already. */
   async close(text: string): Promise<void> {
+    this.#isClosed = true;
+    await this.#restore(text);
+  }
+
+  async #restore(text: string): Promise<void> {
     if (!this.#isRaw) return;
     this.output.write(text);
     await new Promise<void>((resolve) => {

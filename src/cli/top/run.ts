@@ -65,6 +65,7 @@ class Top {
   #schedule: PollTimes = NOT_POLLED;
   #isPolling = false;
   #isSuspended = false;
+  #isOver = false;
   #isDrawingPlanned = false;
   #cancelPoll: () => void = () => undefined;
   #cancelEscape: () => void = () => undefined;
@@ -93,6 +94,7 @@ class Top {
     this.#drawing.setMouse(true);
     this.#change(this.#model);
     return this.#end.promise.finally(() => {
+      this.#isOver = true;
       this.#isSuspended = true;
       this.#cancelPoll();
       this.#cancelEscape();
@@ -204,6 +206,8 @@ class Top {
     this.#cancelPoll();
     this.#drawing.close();
     await this.#terminal.suspend(RESTORE);
+    // A signal may have ended `top` meanwhile, and the terminal is restored.
+    if (this.#isOver) return;
     this.#isSuspended = false;
     if (this.#model.takesMouse) this.#drawing.setMouse(true);
     this.#takeSize();
