@@ -234,11 +234,11 @@ static int run_command(const struct start *start, const struct options *options,
  * Stops our own process group after the command was stopped by the terminal, so that the shell above sees a stopped job.
  * The kernel discards SIGTSTP for PID 1 and for an orphaned process group (setpgid(2)), where no shell can continue the
  * job: then a command that Ctrl-Z stopped is continued at once. After SIGTTIN or SIGTTOU it would only stop again, because it
- * is in the background: it stays stopped until SIGCONT.
+ * is in the background: it stays stopped until SIGCONT. Returns whether the job is still stopped.
  */
-static void suspend(int child, int group, int signal) {
+static int suspend(int child, int group, int signal) {
   int foreground;
-  if (sys(__NR_ioctl, 0, TIOCGPGRP, &foreground) != 0) return;
+  if (sys(__NR_ioctl, 0, TIOCGPGRP, &foreground) != 0) return 0;
   hand_terminal(child, group);
   const sigmask all = ~0ull, others = ~sigbit(SIGTSTP);
   sigmask pending = 0;
@@ -246,19 +246,22 @@ static void suspend(int child, int group, int signal) {
   sys_mask(&others, NULL);
   sys_mask(&all, NULL);
   sys(__NR_rt_sigpending, &pending, sizeof pending);
-  // If this process was stopped and continued, SIGCONT is pending, and is forwarded like any other signal.
-  if (pending & sigbit(SIGCONT) || signal != SIGTSTP) return;
+  // If this process was stopped and continued, SIGCONT is pending, and serve() forwards it.
+  if (pending & sigbit(SIGCONT) || signal != SIGTSTP) return 1;
   hand_terminal(group, child);
   sys_kill(-child, SIGCONT);
+  return 0;
 }
 
 /** A command that obeys a forwarded stop does so within this time, milliseconds. */
 enum { STOP_WITHIN = 1000 };
+/** In place of a time: the terminal has stopped the job, which is the command's whole process group. */
+enum { JOB_STOPPED = -1 };
 
 /**
  * Reaps all processes that have ended. Returns the exit code of the command if it is one of them, else -1. With `job`, a
  * command that was stopped is a stopped job, unless `forwarded_until` is in the future: then this is the stop that was forwarded,
- * and clears it.
+ * and clears it. Sets JOB_STOPPED in its place if the job stays stopped.
  */
 static int reap(const struct options *options, int child, int group, int job, i64 *forwarded_until) {
   int status, code = -1;
@@ -266,8 +269,8 @@ static int reap(const struct options *options, int child, int group, int job, i6
     if ((status & 0xff) == 0x7f) {
       int signal = status >> 8 & 0xff;
       if (pid != child) continue;
-      if (*forwarded_until <= sys_now() && is_stop(signal)) suspend(child, group, signal);
-      *forwarded_until = 0;
+      int by_terminal = *forwarded_until <= sys_now() && is_stop(signal);
+      *forwarded_until = by_terminal && suspend(child, group, signal) ? JOB_STOPPED : 0;
     } else if (pid == child) {
       code = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
       if (options->verbose > 1) report("the command has ended with exit code ", code, "");
@@ -277,11 +280,11 @@ static int reap(const struct options *options, int child, int group, int job, i6
 }
 
 /**
- * Forwards a signal, rewritten. A process gets the value that sigqueue(3) gave the signal; kill(2) sends none to a group. Returns 0
- * if the signal is not forwarded.
+ * Forwards a signal, rewritten, to the command, or to its process group if `whole` or an option says so. A process gets the
+ * value that sigqueue(3) gave the signal; kill(2) sends none to a group. Returns 0 if the signal is not forwarded.
  */
-static int forward(const struct options *options, int child, struct caught *caught) {
-  int signal = options->rewrite[caught->signal], many = options->group || options->session;
+static int forward(const struct options *options, int child, int whole, struct caught *caught) {
+  int signal = options->rewrite[caught->signal], many = whole || options->group || options->session;
   if (options->verbose > 2) report(signal ? "forwards signal " : "does not forward signal ", caught->signal, "");
   if (!signal) return 0;
   // To the process: for one process, or if there is no such group yet or any more.
@@ -318,8 +321,9 @@ static int serve(const struct options *options, int child, int group, sigmask ig
       // SIGTTIN and SIGTTOU from the kernel are for our own process group, which is in the background.
       if (options->flavour == INIT && caught.code == SI_FROM_KERNEL && is_stop((int)signal) && signal != SIGTSTP) continue;
       if (signal == SIGCONT && job) hand_terminal(group, child);
+      int whole = signal == SIGCONT && stop_until == JOB_STOPPED;
       if (signal == SIGCONT) stop_until = 0;
-      if (forward(options, child, &caught) && is_stop((int)signal)) stop_until = sys_now() + STOP_WITHIN;
+      if (forward(options, child, whole, &caught) && is_stop((int)signal)) stop_until = sys_now() + STOP_WITHIN;
       // PID 1 cannot stop, but its SIGSTOP would discard a SIGCONT that has arrived since (signal(7)).
       if (!job && is_stop((int)signal) && sys_getpid() != 1) sys_kill((int)sys_getpid(), SIGSTOP);
     }

@@ -382,6 +382,26 @@ describe('terminal', () => {
     await bash.code;
   });
 
+  test('a shell continues all processes of a suspended command, also those that the command has started', async () => {
+    const child = '$SIG{CONT} = sub { syswrite STDOUT, "child resumed\\n" }; close W; print "started\\n"; <R>; exit';
+    const perl = `$| = 1; pipe(R, W); if (!fork) { ${child} } $_ = <STDIN> until /end/`;
+    const script = join(folder(), 'job.pl');
+    writeFileSync(script, perl);
+    const env = { PS1: '$ ', TERM: 'dumb' };
+    await using bash = start('bash', ['--norc', '--noprofile', '-i'], { terminal: true, env });
+    const step = async (keys: string, pattern: RegExp) => {
+      bash.type(keys);
+      await bash.line(pattern);
+    };
+    await bash.line(/^\$ /);
+    await step(`${INIT} perl ${script}\n`, /^started/);
+    await step('\x1a', /Stopped/);
+    await step('fg\n', /^child resumed/);
+    await step('end\necho code=$?\n', /^code=0/);
+    bash.type('exit\n');
+    await bash.code;
+  });
+
   test('a shell script below has the terminal again after the command', async () => {
     // The process group has a number in this namespace.
     const env = { PS1: '$ ', TERM: 'dumb' };
