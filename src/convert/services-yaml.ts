@@ -62,6 +62,9 @@ const NESTED: Readonly<Record<string, Fields>> = {
   live: PROBE,
 };
 
+/** Fields that make `essential` false unless it is given (config.ts). */
+const STARTS = ['start', 'schedule', 'every'];
+
 /** Prints the file. Fields with their default value are left out, unless `defaults` gives another one. */
 export function writeServicesYaml({ comments, top, services }: FileDraft): WrittenServices {
   const lines: Line[] = comments.map((text) => comment([], text, 0));
@@ -96,7 +99,7 @@ function writeService({ name, comments, todo, fields }: ServiceDraft, defaults: 
     const isPlain = defaults[key] === undefined;
     const value = given !== undefined && isPlain ? tidy(key, given) : given;
     if (value === undefined || (isPlain && isDefault(SERVICE, key, value))) continue;
-    if (key === 'essential' && isPlain && value === true && fields.start === undefined) continue;
+    if (key === 'essential' && isPlain && value === true && STARTS.every((one) => fields[one] === undefined)) continue;
     lines.push(...writeEntry([...path, key], value, 4, formOf(key, value)));
   }
   return lines;

@@ -133,6 +133,16 @@ describe('a services.yaml', () => {
     expect(read(writeServicesYaml(draft).text)).toMatchObject({ services: { web: fields } });
   });
 
+  test.each([{ start: 'manual' }, { schedule: '@daily' }, { every: '10m' }])(
+    'has `essential: true` where it is not the default: beside %j',
+    (when) => {
+      const draft = makeDraft();
+      const fields = { command: 'web', ...when, essential: true };
+      draft.services.push({ name: 'web', comments: [], todo: [], fields });
+      expect(read(writeServicesYaml(draft).text)).toMatchObject({ services: { web: fields } });
+    },
+  );
+
   test('has comments, TODOs, the order of the reference, and no defaults', () => {
     const draft = makeDraft('from somewhere');
     draft.top = { exit: 'first', env: { A: '1' }, stop_timeout: '30s', 'x-notes': 'kept' };

@@ -1,5 +1,5 @@
 // GPUs of Compose services. Two services with `count: 1` get the same device there, since Docker reserves nothing; two services
-// with `gpus: 1` here get two. So all devices are shared as soon as more than one service asks.
+// with `gpus: 1` here get two. So all devices are shared as soon as more than one service asks, or a service with replicas.
 // https://docs.docker.com/compose/how-tos/gpu-support/
 import type { ServiceDraft } from '../services-yaml.ts';
 import { briefOf, itemsOf, Section, textsOf } from '../yaml-source.ts';
@@ -38,7 +38,7 @@ export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']
       section.where('runtime'),
       `runtime ${runtime} of ${reader.key}`,
       'the whole container has one runtime',
-      `docker run --runtime ${runtime}`,
+      `\`docker run --runtime ${runtime}\``,
     );
   if (wish === null) return;
   fields.gpus = wish;
@@ -50,16 +50,17 @@ export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']
     context.dockerRun.addOption('--gpus all');
 }
 
-/** Shares the devices if more than one service has some. */
+/** Shares the devices if more than one service has some, or one that has replicas. */
 export function shareGpus({ gpuUsers, report }: Pick<ComposeContext, 'gpuUsers' | 'report'>): void {
-  const [first, second] = gpuUsers;
-  if (first === undefined || second === undefined) return;
+  const [first] = gpuUsers;
+  const areSeveral = gpuUsers.length > 1;
+  if (first === undefined || (!areSeveral && first.fields.replicas === undefined)) return;
   for (const { wish, fields } of gpuUsers) fields.gpus = { share: wish };
   report.changed(
     first.where,
     `GPUs of ${first.key}`,
-    'several services use them, and Docker gave them the same devices, so they are shared',
-    'write `gpus: 1` to give a service a device of its own',
+    `${areSeveral ? 'several services use GPUs' : 'all its replicas use them'}, and Docker reserves none, so they are shared`,
+    `write \`gpus: 1\` to give ${areSeveral ? 'a service' : 'each replica'} a device of its own`,
   );
 }
 

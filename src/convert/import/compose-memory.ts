@@ -1,5 +1,5 @@
-// Reads the memory limit of a Compose service: `mem_limit`, or else `deploy.resources.limits.memory`. Reports what it cannot read.
-// Pure.
+// Reads the memory limit of a Compose service: `mem_limit`, or else `deploy.resources.limits.memory`. Reports what it cannot
+// read.
 import type { ComposeReader } from './compose-reader.ts';
 
 /** Docker's sizes are powers of 1024, whatever their unit (https://pkg.go.dev/github.com/docker/go-units#RAMInBytes). */

@@ -57,6 +57,18 @@ test('the `docker run` line has the devices of the maker, and none for no device
   expect(amd).not.toContain('--gpus all');
 });
 
+test('another runtime is given to the container: the command of the advice is quoted', async () => {
+  expect((await gpusOf('runtime: runc')).report).toContain('. `docker run --runtime runc`');
+});
+
+test('replicas share the devices of their service', async () => {
+  const scaled = await gpusOf(`${devices(request('count: 1'))}\nscale: 2`);
+  expect(scaled.gpus).toBe('{ share: 1 }');
+  expect(scaled.report).toContain('GPUs of a: all its replicas use them, and Docker reserves none, so they are shared');
+  const alone = await gpusOf(`${devices(request('count: 1'))}\nscale: 1`);
+  expect(alone.gpus).toBe('1');
+});
+
 test('a service without a device takes no part in sharing', async () => {
   const real = `a:\n    image: app\n    command: run\n    ${devices(request('count: 1'))}`;
   const service = (fields: string) => `b: {image: app, command: run, ${fields}}`;
