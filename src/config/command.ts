@@ -56,7 +56,7 @@ function isSimple(bare: string): boolean {
 /**
  * The last program of a list of commands, such as `python3` in `cd /app && python3 app.py`. The shell stays its parent and
  * receives the stop signal in its place. null: there is none; or the list needs the shell to its end; or the last command follows
- * `||`, because then the one before it may be the program, as in `python3 app.py || alert`.
+ * `||`: in `python3 app.py || alert` the program is what stands before it.
  */
 export function hiddenProgram(line: string): string | null {
   const text = line.trim();

@@ -209,7 +209,8 @@ export class Pipeline {
   #tail(service: string, count: number, of: 'latest run' | 'all runs'): readonly LogLine[] {
     const ended = this.#rings.get(service)?.tail(count, of) ?? [];
     const unfinished = [...(this.#unfinished.get(service) ?? [])].flatMap(ringLinesOf);
-    return unfinished.length === 0 ? ended : [...ended, ...unfinished].slice(-count);
+    const lines = [...ended, ...unfinished];
+    return lines.slice(Math.max(0, lines.length - count));
   }
 
   /**
@@ -362,6 +363,7 @@ export class Pipeline {
         this.printed?.();
         const followers = this.#followers.get(service);
         for (const listener of followers ?? []) listener(block);
+        // A follower may keep the bytes; the ring has copied them.
         return (followers?.size ?? 0) > 0;
       },
     });

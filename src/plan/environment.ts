@@ -120,24 +120,25 @@ class LayerReader {
   ofValues(given: ReadonlyMap<string, EnvValue>, path: Path): Layer {
     const values = new Map<string, { text: string | null; secret: boolean }>();
     const missing: MissingFile[] = [];
-    const texts: Record<string, string> = {};
-    const secrets: Record<string, string> = {};
+    const texts = new Map<string, string>();
+    const secrets = new Map<string, string>();
     for (const [key, value] of given) {
       const place = [...path, key];
       if (RESERVED.has(key)) {
         this.#problems.error(place, 'reserved-variable', `\`${key}\` is set by svc-super`, { key: true });
       } else if (typeof value === 'string') {
-        texts[key] = value;
+        texts.set(key, value);
         values.set(key, { text: value, secret: false });
       } else if (value.file !== undefined) {
         const file = within(this.#folder, value.file);
-        secrets[key] = file;
+        secrets.set(key, file);
         const found = this.#late.has(file) ? LATE : readSecret(this.#files, file);
         values.set(key, { text: found.ok ? found.text : null, secret: true });
         if (!found.ok) this.#note(file, found, [...place, 'file'], found.suggestion, missing);
       }
     }
-    return { sources: given.size === 0 ? [] : [{ values: texts, secrets }], values, missing };
+    const source: EnvSource = { values: Object.fromEntries(texts), secrets: Object.fromEntries(secrets) };
+    return { sources: given.size === 0 ? [] : [source], values, missing };
   }
 
   /** A missing file may be made before the service starts; any other error is reported. */

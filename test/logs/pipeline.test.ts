@@ -350,6 +350,7 @@ describe('text without a newline', () => {
     clock.advance(499);
     expect([matched, texts(pipeline.tail('a', 9))]).toEqual([[], ['begin']]);
     clock.advance(1);
+    expect(pipeline.tail('a', 0)).toEqual([]);
     expect([matched, texts(pipeline.tail('a', 9)), pipeline.tailOfRun('a', 1)]).toEqual([
       [0],
       ['begin', 'Listening'],

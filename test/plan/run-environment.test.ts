@@ -114,6 +114,14 @@ describe('at a start', () => {
     expect([env.A, env.B, env.C]).toEqual(['top', 'container', undefined]);
   });
 
+  test('a variable may be called `__proto__`', () => {
+    const text = 'services: { web: { command: x, env_file: a.env, env: { __proto__: own } } }';
+    const files = { '/app/a.env': 'A=1' };
+    const web = webOf(planOf(text, { files }));
+    expect(Object.entries(web.env)).toContainEqual(['__proto__', 'own']);
+    expect(Object.entries(read(web, files).env)).toContainEqual(['__proto__', 'own']);
+  });
+
   test('the environment is what it would be if the plan were made then', () => {
     const name = fc.constantFrom('A', 'B', 'C', 'PATH', 'PORT', 'HOME', 'SVC_NAME', 'SVC_RUN');
     const variables = fc.dictionary(name, fc.constantFrom('1', '2', '/x'), { maxKeys: 4 });
