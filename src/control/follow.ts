@@ -55,6 +55,8 @@ export interface LogLineJson {
   readonly service: string;
   readonly stream: 'stdout' | 'stderr';
   readonly text: string;
+  /** Set on a stored line that no newline has ended so far. */
+  readonly unfinished?: true;
 }
 
 /** The line in place of skipped lines. */
@@ -103,7 +105,7 @@ export class LogFeed {
       const stored = this.#stored(selection);
       const reader = follow ? this.#add(selection, outlet) : null;
       const cancel = this.#search(stored, selection, (found) => {
-        const past = found.map(({ service, time, stream, text }) => encodeLine(service, time, stream, text)).join('');
+        const past = found.map(encodeLine).join('');
         if (past !== '') outlet.write(past);
         if (reader === null) {
           outlet.end();
@@ -316,9 +318,8 @@ function encodePiece(
   return Buffer.from(found.map((text) => `${head}${JSON.stringify(text)}}\n`).join(''));
 }
 
-function encodeLine(service: string, time: number, stream: 'stdout' | 'stderr', text: string): string {
-  const line: LogLineJson = { time: new Date(time).toISOString(), service, stream, text };
-  return `${JSON.stringify(line)}\n`;
+function encodeLine({ time, ...line }: StoredLine): string {
+  return `${JSON.stringify({ time: new Date(time).toISOString(), ...line } satisfies LogLineJson)}\n`;
 }
 
 function countLines(bytes: Uint8Array): number {

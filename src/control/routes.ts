@@ -200,7 +200,7 @@ const LOGS: Route = {
   path: '/v1/logs',
   summary:
     'Stored output (64 KiB of each service) and, with `follow`, new output: lines with `time`, `service`, `stream` ' +
-    'and `text`, of all services in the order of `time`, which is when a line was read from the service. A follower that does not keep up receives a line with `skipped` in place of the lines that it missed',
+    'and `text`, of all services in the order of `time`, which is when a line was read from the service. A stored line that no newline has ended so far has `unfinished`: true. A follower that does not keep up receives a line with `skipped` in place of the lines that it missed',
   params: {
     service: { in: 'query', type: 'strings', summary: 'names or globs; default: all' },
     lines: { in: 'query', type: 'integer', summary: 'limit of stored lines, in all' },

@@ -209,7 +209,7 @@ export class Pipeline {
   #tail(service: string, count: number, of: 'latest run' | 'all runs'): readonly LogLine[] {
     const ended = this.#rings.get(service)?.tail(count, of) ?? [];
     const unfinished = [...(this.#unfinished.get(service) ?? [])].flatMap(ringLinesOf);
-    const lines = [...ended, ...unfinished];
+    const lines = [...ended, ...unfinished.map((line): LogLine => ({ ...line, unfinished: true }))];
     return lines.slice(Math.max(0, lines.length - count));
   }
 

@@ -15,6 +15,8 @@ export interface LogLine {
   readonly time: number;
   readonly stream: 'stdout' | 'stderr';
   readonly text: string;
+  /** Set if no newline has ended it so far: a later call may have it longer, and with a later time. */
+  readonly unfinished?: true;
 }
 
 /** One or more blocks in the ring. `at` is the offset in all bytes that were ever added. */

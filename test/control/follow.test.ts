@@ -23,6 +23,22 @@ test('stored lines: in order of time, the last N in all, none from before a time
   expect((await request(source, 'GET', '/v1/logs?lines=x')).status).toBe(400);
 });
 
+test('a stored line without an end is marked', async () => {
+  const source = new FakeSource();
+  source.past.set('db', [line(1, 'a'), { ...line(2, 'b'), unfinished: true }]);
+  const { outlet } = open(await request(source, 'GET', '/v1/logs'));
+  const common = { service: 'db', stream: 'stdout' };
+  expect(
+    outlet.text
+      .trim()
+      .split('\n')
+      .map((text) => JSON.parse(text)),
+  ).toEqual([
+    { time: '1970-01-01T00:00:00.001Z', ...common, text: 'a' },
+    { time: '1970-01-01T00:00:00.002Z', ...common, text: 'b', unfinished: true },
+  ]);
+});
+
 test('a follower gets new lines completely, and none after it has disconnected', async () => {
   const source = new FakeSource();
   source.past.set('db', [line(0, 'before')]);

@@ -351,6 +351,7 @@ describe('text without a newline', () => {
     expect([matched, texts(pipeline.tail('a', 9))]).toEqual([[], ['begin']]);
     clock.advance(1);
     expect(pipeline.tail('a', 0)).toEqual([]);
+    expect(pipeline.tail('a', 2).map(({ unfinished }) => unfinished)).toEqual([undefined, true]);
     expect([matched, texts(pipeline.tail('a', 9)), pipeline.tailOfRun('a', 1)]).toEqual([
       [0],
       ['begin', 'Listening'],

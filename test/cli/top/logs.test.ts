@@ -42,6 +42,18 @@ test('known lines that the supervisor no longer keeps leave no gap if a later kn
   expect(texts(append(known, [line(2, 'b'), line(3, 'c')]))).toEqual(['a', 'b', 'c']);
 });
 
+test('an unfinished line is replaced by what it becomes, without a gap', () => {
+  const open = (second: number, text: string) => ({ ...line(second, text), unfinished: true }) as const;
+  const begun = append(NO_LINES, [line(1, 'a'), open(2, 'load')]);
+  expect(append(begun, [line(1, 'a'), open(2, 'load')])).toBe(begun);
+  const longer = append(begun, [line(1, 'a'), open(4, 'loading')]);
+  expect(texts(longer)).toEqual(['a', 'loading']);
+  // Lines of the other stream come before it, and it is requested again all the same.
+  const other = append(longer, [line(1, 'a'), open(4, 'loading'), line(5, 'b')]);
+  expect([texts(other), sinceOf(other)]).toEqual([['a', 'b', 'loading'], 4_000]);
+  expect(texts(append(other, [line(5, 'b'), line(6, 'loading done')]))).toEqual(['a', 'b', 'loading done']);
+});
+
 test('control sequences, tabs and bidirectional characters of a service do nothing', () => {
   const { lines } = append(NO_LINES, [line(1, '\x1b[2J\x1b]0;title\x07red\x1b[31m\ttab \u202eevil\x9b5n')]);
   expect(lines[0]?.text).toBe('red  tab \\u202eevil');
