@@ -16,13 +16,18 @@ export function importDependencies(reader: ComposeReader, service: ServiceDraft)
   const { section, report, context } = reader;
   const node = section.take('depends_on');
   const depends: Record<string, Value> = {};
-  const add = (from: 'depends_on' | 'links', key: string, value: Value): void => {
+  /** Returns whether the service now depends on it. */
+  const add = (from: 'depends_on' | 'links', key: string, value: Value): boolean => {
     const name = context.names.get(key);
     const what = `${from} ${key}`;
     if (context.holders.has(key))
       report.lost(section.where(from), what, 'that service only keeps a network, which one container has anyway');
     else if (name === undefined) report.look(section.where(from), what, 'no service has that name', 'it is left out');
-    else if (name !== service.name) depends[name] = value;
+    else if (name !== service.name) {
+      depends[name] = value;
+      return true;
+    }
+    return false;
   };
   if (node?.kind === 'map') {
     for (const { key, node: terms } of entriesOf(node)) {
@@ -36,10 +41,13 @@ export function importDependencies(reader: ComposeReader, service: ServiceDraft)
           `Compose has no condition ${condition}`,
           'started is used',
         );
-      if (one.has('restart') && switchOf(one.take('restart')) === true)
-        add('depends_on', key, { condition: word ?? 'started', restart: true });
-      else add('depends_on', key, word ?? 'started');
-      if (switchOf(one.take('required')) === false) {
+      const restarts = one.has('restart') && switchOf(one.take('restart')) === true;
+      const isAdded = add(
+        'depends_on',
+        key,
+        restarts ? { condition: word ?? 'started', restart: true } : (word ?? 'started'),
+      );
+      if (switchOf(one.take('required')) === false && isAdded) {
         report.changed(one.where('required'), `depends_on ${key} of ${reader.key}`, 'it is required here');
       }
       for (const { key: other, node: value } of one.rest()) {

@@ -53,26 +53,30 @@ export function serviceName(words: readonly string[], folder: string | null = nu
     return rest.find((word) => !/^(?:-|start$|restart$|enable$)/.test(word)) ?? program;
   }
   if (isPreparation(words)) return 'prepare';
-  if (!INTERPRETERS.test(program)) return withSubcommand(program.replace(/\.(?:sh|py|js|rb|pl)$/, ''), rest, first);
-  const at = rest.findIndex((word) => !word.startsWith('-') && !/^(?:run|exec|--|\d+[smh]?)$/.test(word));
+  if (!INTERPRETERS.test(program))
+    return withSubcommand(program.replace(/\.(?:sh|py|js|rb|pl)$/, ''), rest, first, folder);
+  const at = rest.findIndex(
+    (word) => !word.startsWith('-') && !/^(?:run|exec|--|\d+[smh]?|[A-Za-z_]\w*=.*)$/s.test(word),
+  );
   const module = rest[rest.indexOf('-m') + 1];
   if (rest.includes('-m') && module !== undefined) return module.split('.')[0] ?? program;
   const target = at < 0 ? undefined : rest[at];
   if (target === undefined || rest.includes('-c')) return program;
   if (INTERPRETERS.test(target.replace(/^.*\//, ''))) return serviceName(rest.slice(at), folder);
-  const parts = target
-    .replace(/\.(?:\w{1,4})$/, '')
-    .split('/')
-    .filter((part) => part !== '' && part !== '.');
-  const last = parts.at(-1) ?? program;
-  if (!GENERIC.test(last)) return last;
-  return parts.at(-2) ?? folder?.split('/').findLast((part) => /^\w/.test(part)) ?? last;
+  const last = target.replace(/^.*\//, '').replace(/\.(?:\w{1,4})$/, '');
+  return GENERIC.test(last) ? (folderName(target, folder) ?? last) : last || program;
+}
+
+/** The folder that says what a program is: of its path, or else where it runs. */
+function folderName(path: string, folder: string | null): string | null {
+  const last = (text: string) =>
+    text.split('/').findLast((part) => /^\w/.test(part) && !/^(?:s?bin|usr|local|opt)$/.test(part));
+  return last(path.replace(/[^/]*$/, '')) ?? (path.startsWith('/') ? undefined : last(folder ?? '')) ?? null;
 }
 
 /** `celery worker`, `rails server`: the subcommand is part of the name. */
-function withSubcommand(program: string, rest: readonly string[], first: string): string {
-  const parts = first.split('/').filter((part) => part !== '' && part !== '.');
-  if (GENERIC.test(program) && parts.length > 1) return parts.at(-2) ?? program;
+function withSubcommand(program: string, rest: readonly string[], first: string, folder: string | null): string {
+  if (GENERIC.test(program) && first.includes('/')) return folderName(first, folder) ?? program;
   if (!/^(?:celery|rails|sidekiq|flask|manage)$/.test(program)) return program;
   const word = rest.find((one) => /^(?:worker|beat|flower|server|scheduler|run)$/.test(one));
   return word === undefined ? program : `${program}-${word}`;

@@ -54,14 +54,18 @@ export function applySetting(state: ShellState, node: CommandNode): boolean {
   return applyShellOption(state, node, name, words);
 }
 
+const PRINTS = /^(?:echo|printf|date|whoami|hostname|clear|printenv|id|pwd)$/;
+
+/** An option without a value, or an assignment. */
+const isEnvSetting = (word: string): boolean => /^(?:-|-0|--null|-i|--ignore-environment|[A-Za-z_]\w*=.*)$/s.test(word);
+
 /** Applies `set`, `shopt` and `ulimit`, and reports commands that only print. Returns false for any other command. */
 function applyShellOption(state: ShellState, node: CommandNode, name: string, words: readonly Word[]): boolean {
   const { report, script } = state;
   const where = script.where(node);
   const text = script.text(node);
   if (name === 'set' || name === 'shopt') {
-    if (words.some(({ value }) => /^-\w*e/.test(value) || value === 'errexit')) state.setE = true;
-    report.lost(where, text, 'it is about the shell; if a task fails, the services that depend on it do not start');
+    applySet(state, node, words);
     return true;
   }
   if (name === 'ulimit') {
@@ -72,14 +76,39 @@ function applyShellOption(state: ShellState, node: CommandNode, name: string, wo
     state.limits = { ...state.limits, [limit]: isSize ? `${value}KiB` : numeric(value) };
     return true;
   }
-  if (
-    /^(?:echo|printf|date|whoami|hostname|clear|env|printenv|id|pwd)$/.test(name) &&
-    node.redirects.every((one) => one.type === 'Redirect' && one.operator === '>&')
-  ) {
+  // `env A=b PROGRAM` starts a program.
+  const prints =
+    name === 'env' ? node.args.every((word) => word.type !== 'Word' || isEnvSetting(word.value)) : PRINTS.test(name);
+  if (prints && node.redirects.every((one) => one.type === 'Redirect' && one.operator === '>&')) {
     report.lost(where, text, 'left out: svc-super itself prints what it starts');
     return true;
   }
   return false;
+}
+
+/** Options of the shell, in order: the last of `-e` and `+e` applies. What follows them are arguments for the script. */
+function applySet(state: ShellState, node: CommandNode, words: readonly Word[]): void {
+  const { report, script } = state;
+  const [where, text] = [script.where(node), script.text(node)];
+  const values = words.map(({ value }) => value);
+  let at = 0;
+  let exits: boolean | null = null;
+  for (; /^[-+]\w/.test(values[at] ?? ''); at += 1) {
+    const flag = values[at] ?? '';
+    const isOn = flag.startsWith('-');
+    const named = /o$/.test(flag) ? values[at + 1] : undefined;
+    if (/^.\w*e/.test(flag) || named === 'errexit') exits = isOn;
+    if (named !== undefined) at += 1;
+  }
+  if (exits !== null) state.setE = exits;
+  if (node.name?.value === 'set' && at < values.length) {
+    const why = 'it sets the arguments of the script (`$1`, `$@`), and a service has none';
+    report.look(where, text, why, 'write them into the commands that use them');
+  } else if (exits === null) report.lost(where, text, 'it is about the shell');
+  else {
+    const then = exits ? 'do not start' : 'start nevertheless';
+    report.lost(where, text, `it is about the shell; if a task fails, the services that depend on it ${then}`);
+  }
 }
 
 const numeric = (text: string): Value => (/^\d{1,9}$/.test(text) ? Number(text) : text);

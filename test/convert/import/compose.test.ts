@@ -355,6 +355,18 @@ describe('a service of a Compose file', () => {
     expect(report).toContain('max_attempts of a: x is not a number');
   });
 
+  test('with an optional dependency that is left out does not require it', async () => {
+    const text = (name: string) =>
+      `services:\n  a: { image: a, command: [a], depends_on: { ${name}: { condition: service_started, required: false } } }\n  b: { image: b, command: [b] }\n`;
+    const findings = async (name: string) => {
+      const result = await importText('compose', text(name));
+      return result.ok ? lines(result.findings).join('\n') : result.message;
+    };
+    expect(await findings('b')).toContain('depends_on b of a: it is required here');
+    expect(await findings('gone')).toContain('depends_on gone: no service has that name');
+    expect(await findings('gone')).not.toContain('required');
+  });
+
   test('whose limit is unknown says which', async () => {
     const { report } = await imported({ command: ['run'], ulimits: { nofile: 9, locks: 8 } });
     expect(report).toContain('`limits.locks` of a: it is left out');

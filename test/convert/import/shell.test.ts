@@ -34,6 +34,34 @@ test('one wait after the other waits for all that they name', async () => {
   expect(both).toBe('exit: all\nservices:\n  a:\n    command: [a, x]\n  b:\n    command: [b, z]\n');
 });
 
+test('`env` with a program starts it; without one it prints', async () => {
+  expect(await servicesOf('env MODE=a migrate --all', 'exec python app.py')).toContain('MODE=a');
+  expect(await servicesOf('env FOO=bar python worker.py &', 'nginx')).toContain('  worker:\n');
+  expect(await findingsOf('env', 'env A=b', 'nginx')).toContain('env A=b: left out: svc-super itself prints');
+});
+
+test('`set`: the last of -e and +e applies, and arguments of the script are not options', async () => {
+  const after = ['python migrate.py', 'exec nginx'];
+  expect(await servicesOf('set -euo pipefail', ...after)).toContain('{ migrate: completed }');
+  for (const off of ['set +e', 'set +o errexit', 'set -e +e'])
+    expect(await servicesOf('set -e', off, ...after)).toContain('{ migrate: exited }');
+  expect(await servicesOf('set -- -e', ...after)).toContain('{ migrate: exited }');
+  const lost = 'set -- a b: it sets the arguments of the script (`$1`, `$@`), and a service has none';
+  expect(await findingsOf('set -- a b', ...after)).toContain(lost);
+  expect(await findingsOf('set -e x', ...after)).toContain('it sets the arguments');
+  expect(await findingsOf('set -x', ...after)).toMatch(/set -x: it is about the shell$/m);
+});
+
+test.each([
+  ['/usr/local/bin/server', 'server'],
+  ['/opt/vllm/bin/server', 'vllm'],
+  ['(cd /srv/api && ./start.sh)', 'api'],
+  ['(cd /srv/api && python main.py)', 'api'],
+  ['./start.sh', 'start'],
+])('a program with a usual name is called after its folder: %s', async (command, name) => {
+  expect(await servicesOf(`${command} &`, 'nginx')).toContain(`  ${name}:\n`);
+});
+
 const noShfmt = Bun.which('shfmt') === null ? 'shfmt is not installed' : null;
 
 describe.skipIf(skipWhen([noShfmt], 'the shell parser beside shfmt'))('the parser', () => {
