@@ -18,7 +18,7 @@ export interface RecipePort {
 
 /** A key that a recipe has and this reader does not know. */
 export interface UnknownKey {
-  /** Dotted: `resources.gpus`. */
+  /** Dotted: `resources.gpus`, in a services.yaml `x-resources.gpus`. */
   readonly key: string;
   /** Its value on one line. */
   readonly text: string;
@@ -46,7 +46,7 @@ export interface Recipe {
   readonly ports: readonly RecipePort[];
   readonly slurm: { readonly partition: string | null; readonly qos: string | null; readonly account: string | null };
   readonly unknown: readonly UnknownKey[];
-  /** Where a key stands, by its path: `['slurm', 'partition']`; the file's beginning for one that is not there. */
+  /** Where a key stands, by its path: `['slurm', 'partition']`. One that is not there stands where the keys before it do. */
   locate(path: readonly string[]): Where;
 }
 
@@ -144,7 +144,8 @@ export const readRecipe = (path: string, written: string): Result<Recipe, Failur
 export const readRecipeParts = (path: string, written: string): RecipeRead => read(path, written, '');
 
 /** Whether a services.yaml contains parts of a recipe: `x-resources` or `x-slurm`, which `up` ignores and an import writes. */
-export const hasRecipe = (written: string): boolean => /^x-(?:resources|slurm):/m.test(written);
+export const hasRecipe = (written: string): boolean =>
+  /(?:^x-(?:resources|slurm)|(["'])x-(?:resources|slurm)\1)\s*:/m.test(written);
 
 /** Reads `x-resources` and `x-slurm` of a services.yaml as the parts of a recipe. */
 export const readRecipeIn = (path: string, written: string): Result<Recipe, Failure> => strict(path, written, 'x-');
@@ -166,13 +167,13 @@ function read(path: string, written: string, prefix: '' | 'x-'): RecipeRead {
   }
   const unknown: UnknownKey[] = [];
   const part = <F extends Fields>(fields: F, key: string): Complete<F> =>
-    readPart(fields, root.entries.get(`${prefix}${key}`)?.node, key, reading, unknown);
+    readPart(fields, root.entries.get(`${prefix}${key}`)?.node, `${prefix}${key}`, reading, unknown);
   const top = readPart(RECIPE, prefix === '' ? root : undefined, '', reading, unknown);
   const { gpu_type: gpuType, time_limit: timeLimit, ...rest } = part(RESOURCES, 'resources');
   const recipe: Recipe = {
     file: path,
     name: top.name,
-    container: part(CONTAINER, 'container'),
+    container: prefix === '' ? part(CONTAINER, 'container') : complete(CONTAINER, {}),
     resources: { ...rest, gpuType, timeLimit },
     environment: top.environment ?? new Map(),
     ports: top.ports ?? [],

@@ -114,3 +114,12 @@ test('parts of a recipe in a services.yaml are read, and the rest is not', () =>
   });
   expect(hasRecipe('services: {}\n')).toBe(false);
 });
+
+test('parts of a recipe in a services.yaml that is JSON; an unknown key is named as it is written', () => {
+  const text = '{"services": {"a": {"command": "a"}}, "x-container": {"image": "i"}, "x-resources": {"gpus": 4}}';
+  expect(hasRecipe(text)).toBe(true);
+  expect(readRecipeIn('services.yaml', text)).toMatchObject({
+    ok: true,
+    value: { container: { image: null }, unknown: [{ key: 'x-resources.gpus' }] },
+  });
+});

@@ -90,7 +90,8 @@ async function exportFile(context: CommandContext, flags: GivenFlags): Promise<n
   // Findings and errors name lines of that text.
   const result = read.value.place(exported);
   if (!result.ok) return refuse(context, path, result.error, values.json === true);
-  return deliver(context, format, result.value, values);
+  const sources = new Set([path, ...more].map((one) => resolve(context.cwd, one)));
+  return deliver(context, format, result.value, values, sources);
 }
 
 /** The format, once the flags fit it; or what is wrong with it or them. */
@@ -146,17 +147,24 @@ function refuse(context: CommandContext, path: string, failure: Failure, isJson:
   return EXIT.config;
 }
 
-/** Prints or writes the files, and the report. */
+/** Prints or writes the files, and the report. `sources`: the files of the configuration, which even `--force` does not replace. */
 function deliver(
   context: CommandContext,
   format: ExportFormatName,
   { files, findings }: ExportResult,
   values: GivenFlags['values'],
+  sources: ReadonlySet<string>,
 ): number {
   const { json, output, force } = values;
   const folder = typeof output === 'string' ? resolve(context.cwd, output) : null;
   const written = folder === null ? [] : files.map(({ name, text }) => ({ path: join(folder, name), text }));
-  const taken = force === true ? [] : written.filter(({ path, text }) => differs(context, path, text));
+  const changed = written.filter(({ path, text }) => differs(context, path, text));
+  const own = changed.find(({ path }) => sources.has(path));
+  if (own !== undefined) {
+    const why = `${own.path} is one of the files that are exported, and is not replaced: give another folder to \`-o\``;
+    return fail(context, values, EXIT.failed, why);
+  }
+  const taken = force === true ? [] : changed;
   if (taken.length > 0) {
     const names = taken.map(({ path }) => path).join(', ');
     const why = `${names}: there is another file of that name. Add \`--force\` to replace it.`;

@@ -86,6 +86,8 @@ export function readSource(path: string, text: string, keep?: 'references'): Res
   const complaints = makeProblems(config);
   const { edges, stages, groups } = toEdges(config, complaints);
   const conditional = conditionalKeys(references);
+  const isConditional = (key: string): boolean =>
+    conditional.has(key) || (conditional.has(null) && locateKey(root, ['services', key, 'enabled']) === null);
   const reasons = reasonsNotToStart(config.services, edges);
   const services = config.services.map(
     (service): ExportService => ({
@@ -94,7 +96,7 @@ export function readSource(path: string, text: string, keep?: 'references'): Res
       config: service,
       isStarted: (reasons.get(service.name) ?? null) === null,
       whyNot: reasons.get(service.name) ?? null,
-      isConditional: conditional.has(service.key) || conditional.has(null),
+      isConditional: isConditional(service.key),
       argv: toArgv(service.command ?? ['']),
       ready: toProbes(service, 'ready', complaints),
       live: toProbes(service, 'live', complaints),
@@ -123,7 +125,10 @@ export function readSource(path: string, text: string, keep?: 'references'): Res
   };
 }
 
-/** Why services do not start by themselves. What a service that starts depends on starts too, unless it is not enabled. */
+/**
+ * Why services do not start by themselves. What a service that starts depends on starts too, unless it is not
+ * enabled: also if its profile is off, which `up` refuses until the profile is on.
+ */
 function reasonsNotToStart(
   services: readonly ServiceConfig[],
   edges: ReadonlyMap<string, readonly Edge[]>,

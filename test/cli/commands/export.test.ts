@@ -8,6 +8,7 @@ async function run(
   files: Readonly<Record<string, string>>,
   positionals: readonly string[],
   values: Readonly<Record<string, string | boolean>>,
+  file: readonly string[] = [],
 ) {
   const printed = { out: '', err: '' };
   const context = {
@@ -24,7 +25,7 @@ async function run(
       throw new Error('the disk is full');
     },
   } as unknown as CommandContext;
-  const code = await command.run(context, { values, positionals, lists: {} });
+  const code = await command.run(context, { values, positionals, lists: file.length > 0 ? { file } : {} });
   return { code, ...printed };
 }
 
@@ -32,6 +33,16 @@ const FILE = { '/w/services.yaml': 'services: { a: { command: run } }\n' };
 const MADE = { image: 'x', output: 'k8s' };
 
 describe('svc-super export', () => {
+  test('replaces no file of the configuration, even with --force', async () => {
+    const files = { ...FILE, '/w/more.yaml': 'services: { b: { command: run } }\n' };
+    const values = { image: 'x', output: '.', force: true };
+    const { code, err } = await run(files, ['dockerfile'], values, ['services.yaml', 'more.yaml']);
+    expect([code, err]).toEqual([
+      1,
+      'svc-super: /w/services.yaml is one of the files that are exported, and is not replaced: give another folder to `-o`\n',
+    ]);
+  });
+
   test.each([[[]], [['word']], [['compose', 'more']]])('%p is refused before the file is read', async (names) => {
     const { code, err } = await run({}, names, {});
     expect(code).toBe(64);

@@ -86,6 +86,16 @@ describe('one container', () => {
       },
     });
     expect(find('x')?.args.expose).toEqual([80, 81, 82]);
+    const own = await nosana({
+      name: 'x',
+      defaults: { enabled: '${ON:-}' },
+      services: {
+        a: { command: ['a'], port: 80, enabled: true },
+        b: { command: ['b'], port: 81, enabled: false },
+        c: { command: ['c'], port: 82 },
+      },
+    });
+    expect(own.find('x')?.args.expose).toEqual([80, 82]);
   });
 
   test('expects a status that the probe accepts', async () => {
