@@ -17,12 +17,13 @@ import { toHooks } from './hooks.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
 import { type MemoryPlan, toMemory } from './memory.ts';
 import { isGlob, matchServices, names as namesOf } from './names.ts';
-import type { LogPlan, Plan, ServicePlan, StartMode, Succession } from './plan.ts';
+import type { LogPlan, Plan, ServicePlan, Succession } from './plan.ts';
 import { toProbes } from './probes.ts';
 import { isWritten, makeProblems, type Problems } from './problems.ts';
 import { toAttributes, type User } from './process.ts';
 import { toSchedule } from './schedule.ts';
 import { selectServices } from './selection.ts';
+import { startingServices } from './starting.ts';
 import { startModes } from './starts.ts';
 import { type Accounts, readAccounts, resolveUser } from './users.ts';
 
@@ -170,8 +171,9 @@ function expand(config: Config, context: PlanContext, problems: Problems): Plan 
     return toServicePlan(service, relations, user, environments.of(service, user, canBeMade), log, memory, problems);
   });
   const late = environments.late();
-  reportSharedPorts(config, modes, problems);
-  reportSharedFiles(services, problems);
+  const starting = startingServices(services);
+  reportSharedPorts(config, starting, problems);
+  reportSharedFiles(services, starting, problems);
   reportDoubtful(config, problems);
   return {
     name: nameOf(config),
@@ -274,11 +276,11 @@ function findUser(service: ServiceConfig, accounts: Accounts, problems: Problems
   return null;
 }
 
-/** Two services that are not both started by themselves may have one port: alternatives, of which one runs. */
-function reportSharedPorts(config: Config, modes: ReadonlyMap<string, StartMode>, problems: Problems): void {
+/** Services may have one port unless both are in `starting`: they are alternatives, of which one runs. */
+function reportSharedPorts(config: Config, starting: ReadonlySet<string>, problems: Problems): void {
   const owners = new Map<number, ServiceConfig>();
   for (const service of config.services) {
-    if (!service.enabled || modes.get(service.name) !== 'auto') continue;
+    if (!starting.has(service.name)) continue;
     for (const port of new Set(service.ports)) {
       const owner = owners.get(port);
       if (owner === undefined) owners.set(port, service);

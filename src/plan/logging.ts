@@ -36,13 +36,17 @@ export function logFilesOf({ file, stderrFile }: LogPlan): readonly (readonly ['
 }
 
 /**
- * Two writers of one file would mix partial lines, and rotate the file while the other writes to it. Services that do not start by
- * themselves may share one: they are often alternatives.
+ * Two writers of one file would mix partial lines, and rotate the file while the other writes to it. Services may share one unless
+ * both are in `starting`: they are often alternatives.
  */
-export function reportSharedFiles(services: readonly ServicePlan[], problems: Problems): void {
+export function reportSharedFiles(
+  services: readonly ServicePlan[],
+  starting: ReadonlySet<string>,
+  problems: Problems,
+): void {
   const owners = new Map<string, ServicePlan>();
   for (const service of services) {
-    if (!service.enabled || service.start !== 'auto') continue;
+    if (!starting.has(service.name)) continue;
     for (const [field, path] of logFilesOf(service.log)) {
       const owner = owners.get(path);
       if (owner === undefined) owners.set(path, service);

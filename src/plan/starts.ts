@@ -97,6 +97,8 @@ function reportNeedsThatAreOff(
   for (const name of starting) {
     if (services.get(name)?.enabled !== true) continue;
     for (const { on } of edges.get(name) ?? []) {
+      // With its profile on it would not start either, which is reported elsewhere (edges.ts).
+      if (services.get(on)?.enabled === false) continue;
       if (modes.get(on) === 'profile-off') reportOff(services.get(name), services.get(on), problems);
       else starting.add(on);
     }

@@ -59,6 +59,8 @@ describe('a mistake', () => {
   test('a disabled service does not start, so the profiles of its own dependencies do not matter', () => {
     const text = FILE.replace('command: store', 'command: store, enabled: false, depends_on: [probe]');
     expect(messages(text)).toEqual(['`web` will not start: it depends on `store`, which is not enabled']);
+    const both = FILE.replace('start: manual }', 'enabled: false, profiles: [x] }');
+    expect(messages(both)).toEqual(['`web` will not start: it depends on `store`, which is not enabled']);
   });
 
   test('an unknown profile: an error on the command line, a warning in the environment', () => {
@@ -96,4 +98,19 @@ services:
     '`gpu` and `cpu` both listen on port 8000',
     '`gpu` and `cpu` write the same log file /l',
   ]);
+});
+
+test('a service that is started by hand has its port and log file while one that starts needs it', () => {
+  const text = `
+services:
+  web: { command: web, port: 8000, log: { file: { path: /l } }, depends_on: [proxy] }
+  proxy: { command: proxy, start: manual, depends_on: [store] }
+  store: { command: store, port: 8000, start: manual, log: { file: { path: /l } } }
+  other: { command: other, port: 8000, start: manual }
+`;
+  expect(messages(text)).toEqual([
+    '`store` and `web` both listen on port 8000',
+    '`store` and `web` write the same log file /l',
+  ]);
+  expect(messages(text.replace(', depends_on: [store]', ''))).toEqual([]);
 });
