@@ -58,7 +58,7 @@ export function dialRemote(address: Address, token: string | null, authorities: 
 /** How long a connection is silent before TCP probes it, milliseconds: `logs --follow` must notice a host that is gone. */
 const KEEP_ALIVE_AFTER = 15_000;
 
-/** Resolves to the connection when it is established, and rejects if that fails. */
+/** Resolves to the connection when it is established, and rejects if that fails. The client limits the time (client.ts). */
 async function openRemote(
   { host, port, isSecure }: Address,
   authorities: string | null,

@@ -47,13 +47,15 @@ export function Chart({ title, times, values, least, format, restarts = [] }: Ch
   const from = beginningOf(times, now);
   const { line, area } = pathsOf({ times, values }, now, top, CHART.width, CHART.height);
   const marks = restartTimes({ times, values: restarts }).filter((time) => time >= from);
-  const last = values.findLast((value) => value !== null) ?? null;
-  const summary = `${title}: ${last === null ? 'no data' : `now ${format(last)}`}${most === null ? '' : `, highest ${format(most)}`}`;
+  // An earlier value says nothing about a service that has ended.
+  const last = values.at(-1) ?? null;
+  const nothing = most === null ? 'no data yet' : 'no data now';
+  const summary = `${title}: ${last === null ? nothing : `now ${format(last)}`}${most === null ? '' : `, highest ${format(most)}`}`;
   const restarted = restarts.length > 0 && marks.length > 0 ? `, ${count(marks.length, 'restart')}` : '';
   return (
     <figure class="chart">
       <figcaption>
-        <b>{title}</b> <span>{last === null ? 'no data yet' : format(last)}</span>
+        <b>{title}</b> <span>{last === null ? nothing : format(last)}</span>
         <span class="soft">{most === null ? '' : `highest ${format(most)}`}</span>
       </figcaption>
       <svg

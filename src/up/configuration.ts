@@ -43,6 +43,8 @@ function renderRefusal(failure: Failure, { path, names = [] }: LoadInput): strin
   const [first = ''] = names;
   if (!errors.some(({ code, message }) => code === 'unknown-name' && message.includes(`\`${first}\``)))
     return lines.join('');
+  if (Object.hasOwn(COMMANDS, first))
+    return `${lines.join('')}svc-super: \`${first}\` is a command only as the first word: \`svc-super ${first} ...\`\n`;
   const close = didYouMean(first, Object.keys(COMMANDS));
   const other = `\`svc-super help\` lists the commands${close === undefined ? '' : `; ${close}`}`;
   return `${lines.join('')}svc-super: \`${printable(first)}\` is not a command either; ${other}\n`;

@@ -17,6 +17,13 @@ test('a first word that is no service may be a mistyped command', () => {
   );
 });
 
+test('a command that comes after flags of `up` is not said to be unknown', () => {
+  expect(refusal(TWO, ['check'])).toBe(
+    'svc-super: there is no service `check` in /app/services.yaml; there is a, b\n' +
+      'svc-super: `check` is a command only as the first word: `svc-super check ...`\n',
+  );
+});
+
 test('a later word is only a service', () => {
   expect(refusal(TWO, ['a', 'statsu'])).toBe(
     'svc-super: there is no service `statsu` in /app/services.yaml; there is a, b\n',
