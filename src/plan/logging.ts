@@ -46,10 +46,12 @@ export function reportSharedFiles(
 ): void {
   const owners = new Map<string, ServicePlan>();
   for (const service of services) {
-    if (!starting.has(service.name)) continue;
+    if (!service.enabled) continue;
+    // Another one is compared with itself: its own two files.
+    const known = starting.has(service.name) ? owners : new Map<string, ServicePlan>();
     for (const [field, path] of logFilesOf(service.log)) {
-      const owner = owners.get(path);
-      if (owner === undefined) owners.set(path, service);
+      const owner = known.get(path);
+      if (owner === undefined) known.set(path, service);
       else reportShared(service, owner, field, path, problems);
     }
   }

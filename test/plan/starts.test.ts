@@ -114,3 +114,9 @@ services:
   ]);
   expect(messages(text.replace(', depends_on: [store]', ''))).toEqual([]);
 });
+
+test('a service that is started by hand cannot write both streams to one file by two writers', () => {
+  const log = 'log: { file: { path: /l }, stderr_file: { path: /l } }';
+  const text = `services: { a: { command: a }, b: { command: b, start: manual, ${log} } }\n`;
+  expect(messages(text)).toEqual(['`file` and `stderr_file` of `b` are the same log file /l']);
+});
