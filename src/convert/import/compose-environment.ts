@@ -12,14 +12,16 @@ import type { ComposeReader } from './compose-reader.ts';
 
 /** Writes `env` and `env_file`. */
 export function importEnvironment(reader: ComposeReader, fields: ServiceDraft['fields']): void {
-  const { section, report, image } = reader;
-  const env = new Map<string, Value>();
-  for (const [name, value] of variablesOf(image)) env.set(name, literal(value));
+  const { section, report } = reader;
+  const files = readFiles(reader);
+  const env = imageVariables(reader, files);
   const node = section.take('environment');
   const pairs = node?.kind === 'map' ? entriesOf(node).map((one) => [one.key, one.node] as const) : listPairs(node);
   for (const [name, value] of pairs) {
     const text =
-      typeof value === 'string' ? reader.textAt(scalar(value, node), 'services') : reader.textAt(value, 'services');
+      typeof value === 'string'
+        ? reader.textAt(scalar(value, node), 'variables-kept')
+        : reader.textAt(value, 'variables-kept');
     if (RESERVED.has(name))
       report.lost(section.where('environment'), `${name} of ${reader.key}`, 'svc-super sets this variable itself');
     else if (name === '' || name.includes('='))
@@ -50,7 +52,29 @@ export function importEnvironment(reader: ComposeReader, fields: ServiceDraft['f
     }
   }
   if (env.size > 0) fields.env = Object.fromEntries(env);
-  importFiles(reader, fields);
+  writeFiles(reader, files, fields);
+}
+
+/** An entry of `env_file`. */
+interface EnvironmentFile {
+  readonly path: string;
+  readonly required: boolean;
+  /** null: the import cannot read it. */
+  readonly text: string | null;
+}
+
+/** The variables of the image. In Compose `env_file` wins over them, but here it does not win over `env`: those of a file are left out. */
+function imageVariables({ section, report, image, key }: ComposeReader, files: readonly EnvironmentFile[]) {
+  const env = new Map<string, Value>(variablesOf(image).map(([name, value]) => [name, literal(value)]));
+  for (const { text } of files)
+    for (const [, name = ''] of (text ?? '').matchAll(/^[ \t]*(?:export[ \t]+)?([^\s#=]+)[ \t]*=/gm)) env.delete(name);
+  const unread = files.filter(({ text }) => text === null).map(({ path }) => path);
+  if (env.size > 0 && unread.length > 0) {
+    const why = `the variables of its image are in \`env\` here, which wins over ${unread.join(', ')}; in Compose the file wins`;
+    const advice = 'remove from `env` what the file sets too';
+    report.look(section.where('env_file'), `env_file of ${key}`, why, advice);
+  }
+  return env;
 }
 
 function scalar(text: string, at: Node | undefined): Node {
@@ -67,15 +91,19 @@ function listPairs(node: Node | undefined): readonly (readonly [string, Node | s
   });
 }
 
-function importFiles(reader: ComposeReader, fields: ServiceDraft['fields']): void {
+function readFiles(reader: ComposeReader): readonly EnvironmentFile[] {
   const { section, report } = reader;
-  const files = itemsOf(section.take('env_file')).flatMap((node): { path: string; required: boolean }[] => {
+  const toFile = (path: string, required: boolean): EnvironmentFile => {
+    const text = reader.context.dockerRun.read(join(dirname(section.source.file), path));
+    return { path, required, text };
+  };
+  return itemsOf(section.take('env_file')).flatMap((node): EnvironmentFile[] => {
     if (node.kind !== 'map') {
-      const path = reader.textAt(node, 'services');
-      return path ? [{ path, required: true }] : [];
+      const path = reader.textAt(node, 'variables-kept');
+      return path ? [toFile(path, true)] : [];
     }
     const one = new Section(node, section.source);
-    const path = reader.textAt(one.take('path'), 'services');
+    const path = reader.textAt(one.take('path'), 'variables-kept');
     const required = switchOf(one.take('required')) ?? true;
     for (const { key, node: value } of one.rest()) {
       report.lost(
@@ -84,21 +112,22 @@ function importFiles(reader: ComposeReader, fields: ServiceDraft['fields']): voi
         'values of environment files are literal',
       );
     }
-    return path ? [{ path, required }] : [];
+    return path ? [toFile(path, required)] : [];
   });
+}
+
+function writeFiles(
+  { section, report, key }: ComposeReader,
+  files: readonly EnvironmentFile[],
+  fields: ServiceDraft['fields'],
+): void {
   if (files.length === 0) return;
   fields.env_file = files.map(({ path, required }) => (required ? path : { path, required }));
-  for (const { path } of files) {
-    const text = reader.context.dockerRun.read(join(dirname(section.source.file), path));
+  for (const { path, text } of files) {
     const why =
       text !== null && /\$/.test(text)
         ? 'Compose replaces the variables in it, svc-super does not; it is read relative to the folder of services.yaml'
         : 'it is read at each start of the service, relative to the folder of services.yaml';
-    report.look(
-      section.where('env_file'),
-      `env_file of ${reader.key}: ${path}`,
-      why,
-      'copy it into the image, or mount it',
-    );
+    report.look(section.where('env_file'), `env_file of ${key}: ${path}`, why, 'copy it into the image, or mount it');
   }
 }

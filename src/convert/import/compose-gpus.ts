@@ -14,7 +14,7 @@ function requestsOf(section: Section): readonly Section[] {
 }
 
 const driverOf = (reader: ComposeReader, request: Section): string | null =>
-  reader.textAt(request.take('driver'), 'bare') || null;
+  reader.textAt(request.take('driver'), 'variables-unset') || null;
 
 /** The devices that svc-super assigns too: those of NVIDIA, which a request without a driver means, and those of AMD. */
 function asksForGpu(reader: ComposeReader, request: Section): boolean {
@@ -28,8 +28,8 @@ function asksForGpu(reader: ComposeReader, request: Section): boolean {
 export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, report, context } = reader;
   const requests = requestsOf(section);
-  const runtime = reader.textAt(section.take('runtime'), 'bare');
-  const usesAll = reader.textAt(section.take('gpus'), 'bare') === 'all';
+  const runtime = reader.textAt(section.take('runtime'), 'variables-unset');
+  const usesAll = reader.textAt(section.take('gpus'), 'variables-unset') === 'all';
   let wish: Value | null = usesAll || runtime === 'nvidia' ? 'all' : null;
   for (const request of requests) wish = addWish(wish, wishOf(reader, request));
   if (runtime === 'nvidia') wish = visibleDevices(reader, fields) ?? wish;
@@ -107,8 +107,8 @@ function wishOf(reader: ComposeReader, request: Section): Value | null {
     );
     return null;
   }
-  const ids = itemsOf(request.take('device_ids')).flatMap((node) => reader.textAt(node, 'bare') ?? []);
-  const count = reader.textAt(request.take('count'), 'bare');
+  const ids = itemsOf(request.take('device_ids')).flatMap((node) => reader.textAt(node, 'variables-unset') ?? []);
+  const count = reader.textAt(request.take('count'), 'variables-unset');
   // Compose requires `gpu`; the others limit which libraries of the driver a container sees.
   if (textsOf(request.take('capabilities')).some((one) => one !== 'gpu')) {
     const what = `capabilities of ${key}: ${briefOf(request.take('capabilities'))}`;

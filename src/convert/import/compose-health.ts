@@ -38,7 +38,7 @@ export function importHealthcheck(reader: ComposeReader, service: ServiceDraft):
     switchOf(own.take('disable')) === true || (itemsOf(test).length > 0 && textOf(itemsOf(test)[0]) === 'NONE');
   const durations = ['interval', 'timeout', 'start_period', 'start_interval'].map((key) => readTime(reader, own, key));
   const [interval = null, timeout = null, startPeriod = null, startInterval = null] = durations;
-  const retries = Number(reader.textAt(own.take('retries'), 'bare') ?? 0);
+  const retries = Number(reader.textAt(own.take('retries'), 'variables-unset') ?? 0);
   for (const { key } of own.rest())
     report.lost(own.where(key), `healthcheck.${key} of ${service.name}`, 'Compose has no such key');
   if (isOff) {
@@ -68,7 +68,7 @@ function given(timing: Timing): Partial<Timing> {
 
 /** null: the value of the image, else the default; for Docker, that is what 0 means. */
 function readTime(reader: ComposeReader, section: Section, key: string): number | null {
-  const text = reader.textAt(section.take(key), 'bare');
+  const text = reader.textAt(section.take(key), 'variables-unset');
   if (text === null || text === '') return null;
   const millis = readGoDuration(text);
   if (millis === null)
@@ -120,11 +120,11 @@ function probeOf(
   const kind = test?.kind === 'list' ? textOf(first) : 'CMD-SHELL';
   const nodes = test?.kind === 'list' ? rest : items;
   if (kind === 'CMD-SHELL') {
-    const text = nodes.map((node) => reader.textAt(node, 'shell') ?? '').join(' ');
+    const text = nodes.map((node) => reader.textAt(node, 'variables-for-shell') ?? '').join(' ');
     if (text.trim() === '') return { exec: 'true' };
     return withoutProgram(reader, service, text, local(reader, probeOfText(text))) ?? { exec: text };
   }
-  const words = nodes.map((node) => reader.textAt(node, 'services') ?? '');
+  const words = nodes.map((node) => reader.textAt(node, 'variables-kept') ?? '');
   if (kind !== 'CMD' || words.length === 0 || words[0] === '') {
     reader.report.look(
       reader.section.where('healthcheck'),

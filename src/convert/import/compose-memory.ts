@@ -12,7 +12,7 @@ export function readMemoryLimit(reader: ComposeReader): number | null {
   const limits = section.section('deploy').section('resources').section('limits');
   const [own, deployed] = [section.take('mem_limit'), limits.take('memory')];
   const isOwn = own !== undefined;
-  const text = reader.textAt(isOwn ? own : deployed, 'bare');
+  const text = reader.textAt(isOwn ? own : deployed, 'variables-unset');
   if (text === null) return null;
   const where = isOwn ? section.where('mem_limit') : limits.where('memory');
   const what = `${isOwn ? 'mem_limit' : 'deploy.resources.limits.memory'} of ${reader.key}: ${text}`;

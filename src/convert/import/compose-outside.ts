@@ -11,7 +11,7 @@ export function importPorts(reader: ComposeReader, service: ServiceDraft): void 
   const found = new Set<number>();
   for (const node of itemsOf(section.take('ports'))) for (const port of takePublished(reader, node)) found.add(port);
   for (const node of itemsOf(section.take('expose'))) {
-    const text = reader.textAt(node, 'bare') ?? '';
+    const text = reader.textAt(node, 'variables-unset') ?? '';
     const [, port, protocol = 'tcp'] = /^(\d{1,5})(?:\/(\w+))?$/.exec(text) ?? [];
     if (port !== undefined && protocol === 'tcp') found.add(Number(port));
     else
@@ -44,16 +44,16 @@ export function publishPorts(reader: ComposeReader): void {
 function takePublished(reader: ComposeReader, node: ReturnType<Section['take']>): readonly number[] {
   const { section, report, context } = reader;
   const long = node?.kind === 'map' ? new Section(node, section.source) : null;
-  const published = long === null ? undefined : reader.textAt(long.take('published'), 'bare');
-  const protocolOf = long === null ? null : reader.textAt(long.take('protocol'), 'bare');
-  const target = long === null ? null : reader.textAt(long.take('target'), 'bare');
-  const ip = long === null ? null : reader.textAt(long.take('host_ip'), 'bare') || null;
+  const published = long === null ? undefined : reader.textAt(long.take('published'), 'variables-unset');
+  const protocolOf = long === null ? null : reader.textAt(long.take('protocol'), 'variables-unset');
+  const target = long === null ? null : reader.textAt(long.take('target'), 'variables-unset');
+  const ip = long === null ? null : reader.textAt(long.take('host_ip'), 'variables-unset') || null;
   // `IP::TARGET` leaves the port of the machine to the engine.
   const address = ip === null ? '' : ip.includes(':') && !ip.startsWith('[') ? `[${ip}]:` : `${ip}:`;
   const outside = published ? `${published}:` : ip === null ? '' : ':';
   const text =
     long === null
-      ? (reader.textAt(node, 'bare') ?? '')
+      ? (reader.textAt(node, 'variables-unset') ?? '')
       : `${address}${outside}${target ?? ''}${protocolOf === null ? '' : `/${protocolOf}`}`;
   for (const { key, node: value } of long?.rest() ?? []) {
     report.lost(
@@ -145,7 +145,8 @@ export function reportHostSettings(reader: ComposeReader): void {
     if (!section.has(key)) continue;
     const node = section.take(key);
     const pairs = entriesOf(node).map((one) => `${one.key}=${textOf(one.node) ?? ''}`);
-    const values = node?.kind === 'map' ? pairs : itemsOf(node).flatMap((one) => reader.textAt(one, 'bare') ?? []);
+    const values =
+      node?.kind === 'map' ? pairs : itemsOf(node).flatMap((one) => reader.textAt(one, 'variables-unset') ?? []);
     for (const value of values) {
       const text = typeof option === 'string' ? `${option} ${quoteWord(value)}` : option(value);
       if (text !== '') context.dockerRun.addOption(text);
@@ -176,7 +177,7 @@ function reportVolumes(reader: ComposeReader): void {
   const { section, report, context } = reader;
   for (const node of itemsOf(section.take('volumes'))) {
     const long = node.kind === 'map' ? new Section(node, section.source) : null;
-    const text = long === null ? (reader.textAt(node, 'bare') ?? '') : volumeOf(long, reader);
+    const text = long === null ? (reader.textAt(node, 'variables-unset') ?? '') : volumeOf(long, reader);
     const [source = '', target = source] = text.split(':');
     if (long?.text('type') === 'tmpfs') context.dockerRun.addOption(`--tmpfs ${quoteWord(target)}`);
     else if (text !== '') context.dockerRun.addOption(`-v ${quoteWord(text)}`);
@@ -193,7 +194,7 @@ function reportVolumes(reader: ComposeReader): void {
 
 /** The long form of a volume as `docker run -v` takes it. A volume without a source cannot be read-only there. */
 function volumeOf(long: Section, reader: ComposeReader): string {
-  const read = (key: string) => reader.textAt(long.take(key), 'bare') ?? '';
+  const read = (key: string) => reader.textAt(long.take(key), 'variables-unset') ?? '';
   const [source, target, readOnly] = [read('source'), read('target'), read('read_only')];
   if (source === '') return target;
   return `${source}:${target}${readOnly === 'true' ? ':ro' : ''}`;
@@ -221,8 +222,8 @@ function reportSecrets(reader: ComposeReader): void {
   for (const key of ['secrets', 'configs'] as const) {
     for (const node of itemsOf(section.take(key))) {
       const long = node.kind === 'map' ? new Section(node, section.source) : null;
-      const name = reader.textAt(long === null ? node : long.take('source'), 'bare') ?? briefOf(node);
-      const target = reader.textAt(long?.take('target'), 'bare') ?? name;
+      const name = reader.textAt(long === null ? node : long.take('source'), 'variables-unset') ?? briefOf(node);
+      const target = reader.textAt(long?.take('target'), 'variables-unset') ?? name;
       const folder = key === 'secrets' ? '/run/secrets/' : '/';
       const path = target.startsWith('/') ? target : `${folder}${target}`;
       const file = context.mounted.get(`${key}.${name}`);
@@ -250,7 +251,7 @@ function reportResources(reader: ComposeReader): void {
     one.take('devices');
     if (kind === 'limits') one.take('memory');
     for (const { key, node } of one.rest()) {
-      const value = reader.textAt(node, 'bare') ?? '';
+      const value = reader.textAt(node, 'variables-unset') ?? '';
       const option = kind === 'limits' ? LIMITS[key] : undefined;
       if (option !== undefined) context.dockerRun.addOption(`${option} ${quoteWord(value)}`);
       const reserved = key === 'memory' ? 'give it with `docker run --memory-reservation`' : null;

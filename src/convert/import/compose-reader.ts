@@ -111,7 +111,7 @@ export class ComposeReader {
     this.section = section;
     this.context = context;
     this.hosts = new Set(context.names.keys());
-    const image = this.textAt(section.take('image'), 'bare');
+    const image = this.textAt(section.take('image'), 'variables-unset');
     this.image = findImage(context.images, image === '' ? null : image, key, section.has('build'));
   }
 
@@ -120,13 +120,18 @@ export class ComposeReader {
   }
 
   /**
-   * A scalar; null: none, or one that Compose refuses, which is reported. `form` (see ComposeText): `services` for a text that becomes
-   * a value of services.yaml, `shell` for one that a shell reads, `bare` for one that the import parses itself.
+   * A scalar; null: none, or one that Compose refuses, which is reported. The second argument says what becomes of its variables:
+   * `variables-kept` writes them as references of services.yaml, `variables-for-shell` leaves them to a shell, and
+   * `variables-unset` reads the text as with none of them set, which the import needs where it parses the text itself.
    */
-  textAt(node: Node | undefined, form: 'services' | 'shell' | 'bare'): string | null {
+  textAt(
+    node: Node | undefined,
+    variables: 'variables-kept' | 'variables-for-shell' | 'variables-unset',
+  ): string | null {
     const read = this.read(node);
     if (read === null) return null;
-    return form === 'services' ? read.text : read[form];
+    if (variables === 'variables-kept') return read.text;
+    return variables === 'variables-for-shell' ? read.shell : read.bare;
   }
 
   /** A scalar with its variables. */

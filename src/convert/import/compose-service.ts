@@ -194,10 +194,11 @@ function inspectLine(image: string): string {
 function importRestart(reader: ComposeReader, service: ServiceDraft): void {
   const { section, report } = reader;
   const policy = section.section('deploy').section('restart_policy');
-  const deployed = reader.textAt(policy.take('condition'), 'bare') ?? (policy.keys().length > 0 ? 'any' : 'no');
-  const text = reader.textAt(section.take('restart'), 'bare') ?? deployed;
+  const deployed =
+    reader.textAt(policy.take('condition'), 'variables-unset') ?? (policy.keys().length > 0 ? 'any' : 'no');
+  const text = reader.textAt(section.take('restart'), 'variables-unset') ?? deployed;
   const [, word = text, count] = /^(on-failure):(\d+)$/.exec(text) ?? [];
-  const attempts = reader.textAt(policy.take('max_attempts'), 'bare') ?? '0';
+  const attempts = reader.textAt(policy.take('max_attempts'), 'variables-unset') ?? '0';
   if (!/^\d+$/.test(attempts)) {
     const what = `deploy.restart_policy.max_attempts of ${reader.key}`;
     report.look(policy.where('max_attempts'), what, `${attempts || 'an empty text'} is not a number`, 'it is left out');
@@ -231,9 +232,10 @@ function importRestart(reader: ComposeReader, service: ServiceDraft): void {
 function importProcess(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, image, report } = reader;
   const cwd =
-    reader.textAt(section.take('working_dir'), 'services') ?? (image?.workingDir ? literal(image.workingDir) : null);
+    reader.textAt(section.take('working_dir'), 'variables-kept') ??
+    (image?.workingDir ? literal(image.workingDir) : null);
   if (cwd !== null && (cwd !== '/' || section.has('working_dir'))) fields.cwd = cwd;
-  const user = reader.textAt(section.take('user'), 'services') ?? image?.user ?? null;
+  const user = reader.textAt(section.take('user'), 'variables-kept') ?? image?.user ?? null;
   if (user !== null && user !== '') {
     fields.user = user;
     report.once(
@@ -244,11 +246,11 @@ function importProcess(reader: ComposeReader, fields: ServiceDraft['fields']): v
       'add it there, or give numbers',
     );
   }
-  const score = reader.textAt(section.take('oom_score_adj'), 'services');
+  const score = reader.textAt(section.take('oom_score_adj'), 'variables-kept');
   if (score !== null) fields.oom_score_adj = numberOr(score);
   const memory = readMemoryLimit(reader);
   if (memory !== null) fields.memory_limit = writeSize(memory);
-  const cpus = reader.textAt(section.take('cpuset'), 'services');
+  const cpus = reader.textAt(section.take('cpuset'), 'variables-kept');
   if (cpus !== null && cpus !== '') fields.cpus = cpus;
 }
 
@@ -259,8 +261,8 @@ function numberOr(text: string): Value {
 
 function importStop(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, image, report } = reader;
-  const signal = reader.textAt(section.take('stop_signal'), 'services') ?? image?.stopSignal ?? null;
-  const grace = reader.textAt(section.take('stop_grace_period'), 'bare');
+  const signal = reader.textAt(section.take('stop_signal'), 'variables-kept') ?? image?.stopSignal ?? null;
+  const grace = reader.textAt(section.take('stop_grace_period'), 'variables-unset');
   const millis = grace === null ? null : readGoDuration(grace);
   if (grace !== null && millis === null) {
     report.look(
@@ -285,7 +287,7 @@ function importLimits(reader: ComposeReader, fields: ServiceDraft['fields']): vo
   const limits: Record<string, Value> = {};
   for (const { key, node } of entriesOf(section.take('ulimits'))) {
     const value = (one: Node | undefined): Value | undefined => {
-      const text = reader.textAt(one, 'services');
+      const text = reader.textAt(one, 'variables-kept');
       return text === null ? undefined : text === '-1' ? 'unlimited' : limitOf(key, text);
     };
     const pair = new Section(node, section.source);
@@ -326,7 +328,7 @@ function importDeploy(reader: ComposeReader, fields: ServiceDraft['fields']): vo
 function importReplicas(reader: ComposeReader, deploy: Section, fields: ServiceDraft['fields']): void {
   const { section, report } = reader;
   const [deployed, scale] = [deploy.take('replicas'), section.take('scale')];
-  const replicas = reader.textAt(deployed ?? scale, 'services');
+  const replicas = reader.textAt(deployed ?? scale, 'variables-kept');
   const where = deployed === undefined ? section.where('scale') : deploy.where('replicas');
   const what = `replicas of ${reader.key}`;
   if (replicas === null) return;
@@ -343,7 +345,7 @@ function importReplicas(reader: ComposeReader, deploy: Section, fields: ServiceD
 
 function importProfiles(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, report } = reader;
-  const profiles = itemsOf(section.take('profiles')).flatMap((node) => reader.textAt(node, 'bare') ?? []);
+  const profiles = itemsOf(section.take('profiles')).flatMap((node) => reader.textAt(node, 'variables-unset') ?? []);
   if (profiles.length === 0) return;
   fields.profiles = profiles;
   report.changed(

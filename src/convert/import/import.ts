@@ -29,7 +29,7 @@ export async function importSource(format: FormatName, input: ImportInput): Prom
     return fail('nothing in it is switched on, so there would be nothing to run');
   if (problems.some(({ code }) => code === 'file-too-large' || code === 'too-large'))
     return fail('the services.yaml for it would be larger than 1 MiB');
-  return fail(`what came of it would be refused: ${problems[0]?.message ?? 'for an unknown reason'}`, problems);
+  return fail(`what came of it would be refused: ${problems[0]?.message}`, problems);
 }
 
 const fail = (message: string, problems: readonly Diagnostic[] = []): ImportResult => ({

@@ -49,7 +49,7 @@ export function findRefusals(text: string): readonly Diagnostic[] {
 
 /**
  * Prints a draft that `up` accepts. Fields that it would refuse are removed and reported as `needs a look`. null: what is
- * left is still refused, which `problems` explains.
+ * left is still refused, which `problems` explains: there is at least one.
  */
 export function writeAccepted(
   draft: FileDraft,

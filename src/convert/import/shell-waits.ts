@@ -1,5 +1,5 @@
 // Loops of a start script that wait until something answers, as probes. Loops that do other work are left to the caller.
-import type { SyntaxNode } from 'unbash';
+import type { CompoundList, SyntaxNode } from 'unbash';
 import { makeSource } from '../../config/tree.ts';
 import { readSleep } from '../quantities.ts';
 import type { Value } from '../yaml-values.ts';
@@ -14,7 +14,7 @@ export interface WaitLoop {
   readonly port: number | null;
   /** It asks another machine. */
   readonly isElsewhere: boolean;
-  /** After this the script gives up, seconds; null: never. */
+  /** After this the script gives up, seconds; null: never, or the script does not say it in a way that is read here. */
   readonly seconds: number | null;
 }
 
@@ -36,13 +36,19 @@ const IDLE = /^(?:echo|printf|sleep|:|true|let|date|log|expr|break|\[|test|exit|
 export function waitLoopOf(node: SyntaxNode, script: ShellScript): WaitLoop | null {
   if (node.type === 'While') {
     const clause = script.text(node.clause).replace(/;\s*$/, '').trim();
-    const question = node.kind === 'until' ? (clause.startsWith('!') ? null : clause) : /^!\s*(.*)$/s.exec(clause)?.[1];
-    if (question == null || !isIdle(node.body, script)) return null;
+    const question = node.kind === 'until' ? (clause.startsWith('!') ? null : clause) : negatedOf(node.clause, clause);
+    if (question === null || !isIdle(node.body, script)) return null;
     return makeLoop(question, null);
   }
   if (node.type === 'For') return forLoop(node, script);
   if (node.type === 'Command') return commandLoop(node, script);
   return null;
+}
+
+/** The command whose failure keeps a `while` loop going; null: the `!` negates only a part of its condition. */
+function negatedOf({ commands }: CompoundList, text: string): string | null {
+  const isOne = commands.length === 1 && commands[0]?.command.type !== 'AndOr';
+  return (isOne ? /^!\s*(.*)$/s.exec(text)?.[1] : null) ?? null;
 }
 
 function isIdle(body: SyntaxNode, script: ShellScript): boolean {
@@ -69,13 +75,7 @@ function isIdleCommand(command: SyntaxNode, script: ShellScript): boolean {
 
 /** `for i in $(seq 1 60); do curl … && break; sleep 1; done`. */
 function forLoop(node: Extract<SyntaxNode, { type: 'For' }>, script: ShellScript): WaitLoop | null {
-  const list = (node.wordlist ?? []).map(({ text }) => text);
-  const count = Number(
-    /^\$\(\s*seq\s+(?:1\s+)?(\d+)\s*\)$|^\{1\.\.(\d+)\}$/
-      .exec(list[0] ?? '')
-      ?.slice(1)
-      .find(Boolean) ?? list.length,
-  );
+  const count = countOf((node.wordlist ?? []).map(({ text }) => text));
   let question: string | null = null;
   let pause = 0;
   for (const { command, background } of statementsOf(node.body)) {
@@ -84,23 +84,49 @@ function forLoop(node: Extract<SyntaxNode, { type: 'For' }>, script: ShellScript
       command.type === 'AndOr' &&
       question === null &&
       command.operators[0] === '&&' &&
-      /^break\b/.test(script.text(command.commands[1] ?? command))
+      /^break\b/.test(script.text(command.commands[1] ?? command)) &&
+      command.commands.slice(2).every((one) => isIdleCommand(one, script))
     ) {
       question = script.text(command.commands[0] ?? command);
+      pause = pauseOf(command.commands.slice(2)) ?? pause;
     } else if (
       command.type === 'If' &&
       question === null &&
       /\bbreak\b/.test(script.text(command.then)) &&
-      isIdle(command.then, script)
+      isIdle(command.then, script) &&
+      command.elif.length === 0 &&
+      (command.else === undefined || isIdle(command.else, script))
     ) {
       question = script.text(command.clause).replace(/;\s*$/, '').trim();
-    } else if (command.type === 'Command' && command.name?.value === 'sleep')
-      pause = readSleep(command.args[0]?.type === 'Word' ? command.args[0].value : '') || 1;
+      const others = command.else === undefined ? [] : statementsOf(command.else);
+      pause = pauseOf(others.map((one) => one.command)) ?? pause;
+    } else if (command.type === 'Command' && command.name?.value === 'sleep') pause = pauseOf([command]) ?? pause;
     else if (command.type !== 'Command' || !IDLE.test(command.name?.value ?? ':')) return null;
   }
-  return question === null || question.startsWith('!')
-    ? null
-    : makeLoop(question, Math.max(1, Math.round(count * Math.max(1, pause))));
+  if (question === null || question.startsWith('!')) return null;
+  return makeLoop(question, count === null ? null : Math.max(1, Math.round(count * Math.max(1, pause))));
+}
+
+/** The seconds of the `sleep` among commands; null: there is none. */
+function pauseOf(commands: readonly SyntaxNode[]): number | null {
+  const [argument] = commands.flatMap((one) =>
+    one.type === 'Command' && one.name?.value === 'sleep' ? [one.args[0]] : [],
+  );
+  if (argument === undefined) return null;
+  return readSleep(argument.type === 'Word' ? argument.value : '') || 1;
+}
+
+/** How many words the list of a `for` loop has; null: only the running script knows. */
+function countOf(list: readonly string[]): number | null {
+  if (list.length > 0 && list.every((word) => /^[\w.:-]+$/.test(word))) return list.length;
+  const [only = '', ...more] = list;
+  const seq = /^(?:\$\(\s*seq\s+([\d\s]+)\)|`\s*seq\s+([\d\s]+)`)$/.exec(only);
+  const braces = /^\{(\d+)\.\.(\d+)\}$/.exec(only);
+  const numbers = (braces?.slice(1) ?? (seq?.[1] ?? seq?.[2] ?? '').trim().split(/\s+/)).map(Number);
+  if (more.length > 0 || (seq === null && braces === null) || numbers.length > 3) return null;
+  const last = numbers.at(-1) ?? 0;
+  const [first = 1, step = 1] = numbers.slice(0, -1);
+  return last < first || step === 0 ? null : Math.floor((last - first) / step) + 1;
 }
 
 /** `timeout 60 bash -c 'until …'` and `wait-for-it HOST:PORT`. */
@@ -119,9 +145,10 @@ function commandLoop(node: CommandNode, script: ShellScript): WaitLoop | null {
   if (/(?:^|\/)wait-for-it(?:\.sh)?$/.test(program)) {
     const [, host, port] = /^([\w.-]+):(\d{1,5})$/.exec(rest.find((word) => /^[\w.-]+:\d+$/.test(word)) ?? '') ?? [];
     if (host === undefined || rest.includes('--')) return null;
-    const limit = Number(rest.includes('-t') ? rest[rest.indexOf('-t') + 1] : 15);
+    const long = rest.find((word) => word.startsWith('--timeout='))?.slice('--timeout='.length);
     // Without a limit it waits 15 seconds, and with a limit of 0 for ever.
-    return makeLoop(`nc -z ${host} ${port}`, limit === 0 ? null : limit > 0 ? limit : 15);
+    const limit = Number(long ?? (rest.includes('-t') ? rest[rest.indexOf('-t') + 1] : 15));
+    return makeLoop(`nc -z ${host} ${port}`, limit > 0 ? limit : null);
   }
   return null;
 }
