@@ -74,7 +74,7 @@ export function renderSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;
   let unit = 0;
-  while (value >= 1_024 && unit < units.length - 1) {
+  while (Math.round(value) >= 1_024 && unit < units.length - 1) {
     value /= 1_024;
     unit += 1;
   }

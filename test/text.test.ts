@@ -1,6 +1,6 @@
 // Text from outside as it is shown: characters that a terminal interprets or hides become escapes.
 import { expect, test } from 'bun:test';
-import { joinNames, printable, printableJson, printableLine } from '../src/text.ts';
+import { joinNames, printable, printableJson, printableLine, renderSize } from '../src/text.ts';
 
 test('everything that a terminal interprets or hides is escaped, and nothing else', () => {
   expect(printable('a\n\t\r\x1b[31m\x7f')).toBe('a\\n\\t\\r\\x1b[31m\\x7f');
@@ -33,4 +33,9 @@ test('lists of names for people', () => {
   expect([joinNames([]), joinNames(['a']), joinNames(['a', 'b', 'c']), joinNames([...'abcdefgh'])]).toEqual([
     ...['', 'a', 'a, b and c', 'a, b, c, d, e and 3 more'],
   ]);
+});
+
+test('sizes have fewer than 1024 of their unit', () => {
+  const sizes = [0, 1_023, 1_024, 1024 ** 2 - 1, 1024 ** 2, 1024 ** 3 - 1];
+  expect(sizes.map(renderSize)).toEqual(['0 B', '1023 B', '1.0 KiB', '1.0 MiB', '1.0 MiB', '1.0 GiB']);
 });

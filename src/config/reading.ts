@@ -152,7 +152,7 @@ export function quote(text: string): string {
   return `"${shorten(text, 40)}"`;
 }
 
-/** The value of a text without quotes by the core schema of YAML 1.2. */
+/** The value of a text without quotes by the core schema of YAML 1.2. No field accepts `.inf` or `.nan`: they stay texts. */
 export function coreValue(text: string): string | number | boolean | null {
   if (/^(?:null|Null|NULL|~|)$/.test(text)) return null;
   if (/^(?:true|True|TRUE)$/.test(text)) return true;

@@ -81,6 +81,7 @@ function valuesOf(rawHeaders: readonly string[], name: string): readonly string[
  */
 function makeHostCheck({ host, hosts }: ControlPlan): (given: string) => boolean {
   const isWildcard = host === '0.0.0.0' || host === '::';
+  // `host` and `hosts` of the plan are in lower case.
   const own = host.includes(':') ? `[${host}]` : host;
   return (given) => {
     const name = /^([^:[\]\s]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/.exec(given)?.[1]?.toLowerCase();

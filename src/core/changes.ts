@@ -21,7 +21,7 @@ export type StepChange =
   | { readonly type: 'service-plan'; readonly name: string; readonly plan: ServicePlan; readonly service: Service }
   /** Removes a service and its plan. */
   | { readonly type: 'removal'; readonly name: string }
-  /** Replaces all plans and their services; `target` is the plan that was read. */
+  /** Replaces all plans and their services; `target` is the plan that was read. A service without a plan is removed. */
   | {
       readonly type: 'plan';
       readonly plans: readonly ServicePlan[];

@@ -7,7 +7,7 @@ import { resetToPending, startIdleNeeds, toIdle } from './operator.ts';
 import { newSchedule } from './schedule.ts';
 import { adoptSchedule, changeSchedule } from './scheduling.ts';
 import { isActive, isOfSchedule, newService, type Service } from './state.ts';
-import { baselinesOf, withBaselines } from './world.ts';
+import { gpuUseBefore, withUseBefore } from './world.ts';
 
 interface Planned {
   readonly plan: ServicePlan;
@@ -38,13 +38,15 @@ export function* changePlan(view: StepView, target: Plan, scaled: ScaledService 
 /** The services of the new plan: the plan that is in force for each, and its value. */
 function planKept({ services }: StepView, target: Plan, unchanged: ReadonlySet<string>): readonly Planned[] {
   const { plans } = services.index;
-  const baselines = baselinesOf(plans, services.view());
+  // A service, changed or not, may get a GPU that another one gives up: it waits until that one's memory is free again.
+  const useBefore = gpuUseBefore(plans, services.view());
   return target.services.map((after) => {
     const { name, edges, stageEdges } = after;
     const known = services.has(name) ? services.get(name) : undefined;
     const before = plans.get(name);
-    const service = withBaselines(known ?? newService(after), after, baselines);
+    const service = withUseBefore(known ?? newService(after), after, useBefore);
     if (known === undefined || before === undefined) return { plan: after, service };
+    // Unchanged is what the last plan and this one say: the plan of its run may still be an older one, with older edges.
     return unchanged.has(name) ? { plan: { ...before, edges, stageEdges }, service } : replan(before, service, after);
   });
 }

@@ -105,7 +105,7 @@ export interface Service {
   readonly readyAfter: Millis | null;
   /**
    * What the operator or a reload wants of a service that may run. `down`: stop it. `again`: stop it, then start it again. `up`
-   * otherwise, and while it is idle or not enabled.
+   * otherwise, and while it is idle or not enabled, where the API says `down` (snapshot.ts).
    */
   readonly wanted: 'up' | 'down' | 'again';
   /** The plan that comes into force when its run is over; `none`: the service is removed then. */

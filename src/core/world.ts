@@ -148,8 +148,8 @@ export function claimOn(plan: ServicePlan, { ports, gpus }: ServicePlan): Claim 
   return device === undefined ? null : { kind: 'gpu', id: device.id };
 }
 
-/** Bytes that were in use on GPUs before services used them alone, by device id: the baseline of the next run on them. */
-export function baselinesOf(
+/** Bytes that were in use on GPUs before services used them alone, by device id: what the next run on them waits for. */
+export function gpuUseBefore(
   plans: PlanIndex['plans'],
   services: ReadonlyMap<string, Service>,
 ): Readonly<Record<string, number>> {
@@ -157,9 +157,9 @@ export function baselinesOf(
   return Object.assign({}, ...alone.map(([, { memory }]) => memory));
 }
 
-/** Adds the baselines of other services to those of a service that uses its GPUs alone. */
-export function withBaselines(service: Service, { gpus }: ServicePlan, baselines: Service['memory']): Service {
-  return gpus?.shared === false ? { ...service, memory: { ...baselines, ...service.memory } } : service;
+/** Tells a service that uses its GPUs alone what was in use on them before other services used them (gpuUseBefore). */
+export function withUseBefore(service: Service, { gpus }: ServicePlan, useBefore: Service['memory']): Service {
+  return gpus?.shared === false ? { ...service, memory: { ...useBefore, ...service.memory } } : service;
 }
 
 /** Null if one of the services that are neither disabled nor idle is not ready (a task: has not completed). */

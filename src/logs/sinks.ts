@@ -66,7 +66,7 @@ export class Sink {
     if (!this.#isWriting) void this.#writeAll();
   }
 
-  /** As write(), for the supervisor's own lines, which do not wait for room. Returns false if they were dropped. */
+  /** As write(), for the supervisor's own lines, which do not wait for room. Returns false if OVERFULL is reached, and drops them. */
   offer(bytes: Uint8Array): boolean {
     if (this.#queued >= OVERFULL) return false;
     this.write(bytes);

@@ -31,7 +31,7 @@ export function isGlob(text: string): boolean {
   return /[*?[]/.test(text);
 }
 
-/** `*`, `?`, `[abc]` and `[!abc]`; null for invalid brackets. */
+/** `*`, `?`, `[abc]` and `[!abc]`; a `[` that is never closed stands for itself. null for an impossible range, such as `[z-a]`. */
 function toPattern(glob: string): RegExp | null {
   const pattern = glob.replace(/[.+^${}()|\\\]]|\[[^\]]*\]|[*?[]/g, (part) => {
     if (part === '*') return '.*';
