@@ -110,8 +110,12 @@ class ListNumbers {
   #free: number[] = [];
   #next = 0;
 
+  /** Knows the lists of the last `use`. Those of a plan that waits in `next` are among them: it is one of the target. */
   of(list: readonly Edge[]): number {
-    return list.length === 0 ? -1 : (this.#numbers.get(list) ?? -1);
+    if (list.length === 0) return -1;
+    const number = this.#numbers.get(list);
+    if (number === undefined) throw new Error('a list of edges that no plan has');
+    return number;
   }
 
   /** Writes the lists of these plans that are new, and removes those of earlier plans. */

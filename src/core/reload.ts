@@ -46,8 +46,11 @@ function planKept({ services }: StepView, target: Plan, unchanged: ReadonlySet<s
     const before = plans.get(name);
     const service = withUseBefore(known ?? newService(after), after, useBefore);
     if (known === undefined || before === undefined) return { plan: after, service };
-    // Unchanged is what the last plan and this one say: the plan of its run may still be an older one, with older edges.
-    return unchanged.has(name) ? { plan: { ...before, edges, stageEdges }, service } : replan(before, service, after);
+    if (!unchanged.has(name)) return replan(before, service, after);
+    // Unchanged is what the last plan and this one say: the plan of its run may still be an older one, with older edges. One that
+    // waits is the one of the target, whose edges are in the checkpoint.
+    const isWaiting = service.next !== null && service.next !== 'none';
+    return { plan: { ...before, edges, stageEdges }, service: isWaiting ? { ...service, next: after } : service };
   });
 }
 

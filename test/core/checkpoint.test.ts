@@ -4,7 +4,7 @@ import { expect, test } from 'bun:test';
 import { decodeWorld, KEYS, WorldEncoder } from '../../src/core/checkpoint.ts';
 import { step } from '../../src/core/supervisor.ts';
 import { newWorld, type World } from '../../src/core/world.ts';
-import { plan, service, stages } from '../helpers/plans.ts';
+import { on, plan, service, stages } from '../helpers/plans.ts';
 import { CONTAINER, KeptWorld } from '../helpers/renewal.ts';
 
 const spawned = (world: World, name: string, pid: number): World =>
@@ -60,6 +60,26 @@ test("of an environment only what the container's has not is written", () => {
   expect([...records.values()].join()).not.toContain('hf_0815');
   const read = decodeWorld((key) => JSON.parse(records.get(key) ?? 'null') ?? undefined, container).world;
   expect(read.plan.services.map((one) => one.env)).toEqual([env, without]);
+});
+
+test('a plan that waits for the end of a run keeps its dependencies over a second reload', () => {
+  const of = (...others: string[]) =>
+    plan([
+      ...others.map((name) => service(name)),
+      service('a'),
+      service('b', { edges: [on('a', 'started')], argv: ['new'] }),
+    ]);
+  const before = plan([service('a'), service('b', { edges: [on('a', 'started')] })]);
+  let world = step(newWorld(before, 1), { type: 'began' }, 0).world;
+  for (const name of ['a', 'b']) world = spawned(world, name, 7);
+  const kept = new KeptWorld();
+  for (const target of [of(), of('c')]) {
+    world = step(world, { type: 'plan-changed', plan: target }, 10).world;
+    kept.keep(world);
+  }
+  const waiting = world.services.get('b')?.next;
+  expect(waiting).toBe(world.target.services.at(-1) ?? null);
+  expect(kept.read().services.get('b')?.next).toEqual(waiting);
 });
 
 test('records of another release are refused', () => {
