@@ -3,7 +3,7 @@
 import { formatDuration } from '../config/quantity.ts';
 import { FIELD_NAMES, readField, type ServiceField } from './difference.ts';
 import type { Edge, SchedulePlan, ServicePlan } from './plan.ts';
-import { hideInArguments, hidePasswords, isSecretName } from './secrets.ts';
+import { hideInArguments, hideInCommand, hidePasswords, isSecretName } from './secrets.ts';
 
 /** `field` is a path such as `stop.timeout`. null: there is no value. */
 export interface FieldChange {
@@ -23,7 +23,7 @@ const DURATIONS: ReadonlySet<string> = new Set([
 const NAMED_BY_USER: ReadonlySet<string> = new Set(['env', 'headers']);
 const HIDDEN = '***';
 /** The path of a header of a probe: `0.headers.Authorization`, `before_stop.wait_for.headers.x`. Any may be a secret. */
-const HEADER = /\.headers\./;
+const HEADER = /(?:^|\.)headers\./;
 
 /** The value of one path. `text` is compared, and `shown` has no secrets. */
 interface Value {
@@ -107,8 +107,9 @@ function collect(path: string, key: string, value: unknown, found: Map<string, V
   else found.set(path, toValue(String(value)));
 }
 
-/** `start_interval` for `startInterval`. */
+/** `start_interval` for `startInterval`, and `command` for `argv`. */
 function snake(name: string): string {
+  if (name === 'argv') return 'command';
   return /^[a-z]+(?:[A-Z][a-z]+)+$/.test(name)
     ? name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
     : name;
@@ -118,7 +119,10 @@ function snake(name: string): string {
 function commandValue(argv: readonly string[]): Value {
   const [shell, flag, text = '', ...rest] = argv;
   const isText = shell === '/bin/sh' && flag === '-c' && rest.length === 0;
-  if (isText) return toValue(text.replace(/^exec /, ''));
+  if (isText) {
+    const written = text.replace(/^exec /, '');
+    return { text: written, shown: hideInCommand(written) };
+  }
   return { text: JSON.stringify(argv), shown: JSON.stringify(hideInArguments(argv)) };
 }
 

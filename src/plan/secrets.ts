@@ -21,6 +21,11 @@ const AUTHORIZATION =
 const OPTION = new RegExp(`^--?.*${FIELD}$`, 'i');
 /** An option together with its value, which may contain spaces. */
 const OPTION_VALUE = new RegExp(`^(--?[^\\s=]*${FIELD}=).+$`, 'is');
+/** An option and its value as two words of a command that a shell reads. */
+const OPTION_WORDS = new RegExp(
+  `((?:^|\\s)--?[^\\s=]*${FIELD}(?:\\s|\\\\\\n)+)(?:"(?:\\\\.|[^"\\\\])*"?|'[^']*'?|[^\\s"';&|])+`,
+  'gi',
+);
 
 /** Whether the variable of this name probably has a secret value. */
 export function isSecretName(name: string): boolean {
@@ -36,9 +41,14 @@ export function hidePasswords(text: string): string {
     .replace(FIELD_VALUE, '$1$2$3***');
 }
 
-/** Arguments of a command as `hidePasswords` shows them; in addition, the value of `--api-key VALUE` is replaced. */
+/** A command for a shell as `hidePasswords` shows it; in addition, the value of `--api-key VALUE` is replaced. */
+export function hideInCommand(text: string): string {
+  return hidePasswords(text.replace(OPTION_WORDS, '$1***'));
+}
+
+/** Arguments of a command as `hideInCommand` shows a text: one of them may be the text for a shell (`sh -c TEXT`). */
 export function hideInArguments(argv: readonly string[]): readonly string[] {
   return argv.map((argument, at) =>
-    OPTION.test(argv[at - 1] ?? '') ? '***' : hidePasswords(argument.replace(OPTION_VALUE, '$1***')),
+    OPTION.test(argv[at - 1] ?? '') ? '***' : hideInCommand(argument.replace(OPTION_VALUE, '$1***')),
   );
 }

@@ -32,6 +32,12 @@ test.each<[string, string[], string[], string[]]>([
     ['hooks: { before_stop: { wait_for: { http: { port: 1, headers: { xKey: b } } } } }'],
     ['hooks.before_stop.wait_for.headers.xKey: *** -> ***'],
   ],
+  [
+    'a secret in a command that is a text',
+    ['stop: { command: serve --api-key a }'],
+    ['stop: { command: serve --api-key b }'],
+    ['stop.command: serve --api-key *** -> serve --api-key ***'],
+  ],
   ['a variable in camelCase', ['env: { fooBar: "1" }'], ['env: { fooBar: "2" }'], ['env.fooBar: 1 -> 2']],
   ['an attribute', ['nice: 1'], ['nice: 2'], ['nice: 1 -> 2']],
   ['a key of two words', ['start_timeout: 1m'], ['start_timeout: 90s'], ['start_timeout: 1m -> 1m30s']],

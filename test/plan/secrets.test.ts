@@ -20,6 +20,16 @@ test.each([
   ['Authorization: ApiKey x1', 'Authorization: ApiKey ***'],
 ])('the value of a field is hidden to its end: %s', (text, shown) => expect(hidePasswords(text)).toBe(shown));
 
+test.each([
+  ['serve --api-key x1 --port 80', 'serve --api-key *** --port 80'],
+  ["serve --token 'a b' -n 1", 'serve --token *** -n 1'],
+  ['serve --password "a \\" b"; next', 'serve --password ***; next'],
+  ['serve --api-key \\\n  x1 && next', 'serve --api-key \\\n  *** && next'],
+  ['serve --max-tokens 5', 'serve --max-tokens 5'],
+])('an option and its value in a command for a shell: %s', (text, shown) => {
+  expect(hideInArguments(['/bin/sh', '-c', text])).toEqual(['/bin/sh', '-c', shown]);
+});
+
 test('an option with its value in one argument has no other words', () =>
   expect(hideInArguments(['--password=a b', '--url=http://h/?token=x&n=1', 'TOKEN=a exec run'])).toEqual([
     '--password=***',
