@@ -51,7 +51,7 @@ export class LogCursor {
 /** Whether a line was shown before. `from`: for a service without a shown line. */
 function isRepeated(before: Map<string, Shown>, service: string, time: number, from: number): boolean {
   const shown = before.get(service);
-  if (shown === undefined) return time <= from;
+  if (shown === undefined) return time < from;
   if (time !== shown.time) return time < shown.time;
   before.set(service, { time, count: shown.count - 1 });
   return shown.count > 0;

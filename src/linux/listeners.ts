@@ -59,15 +59,26 @@ export function describePortHolder(port: number): string | null {
 }
 
 function holderOf(socket: string): number | null {
-  const { readlinkSync } = process.getBuiltinModule('node:fs');
   for (const pid of processNames()) {
-    try {
-      for (const fd of listFolder(`/proc/${pid}/fd`)) {
-        if (readlinkSync(`/proc/${pid}/fd/${fd}`) === socket) return Number(pid);
-      }
-    } catch {
-      // A process of another user, or one that has ended.
-    }
+    if (descriptorsOf(pid).some((path) => targetOf(path) === socket)) return Number(pid);
   }
   return null;
+}
+
+/** Paths of a process's descriptors; none for a process of another user, or one that has ended. */
+function descriptorsOf(pid: string): readonly string[] {
+  try {
+    return listFolder(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`);
+  } catch {
+    return [];
+  }
+}
+
+/** null: the descriptor has been closed since it was listed. */
+function targetOf(path: string): string | null {
+  try {
+    return process.getBuiltinModule('node:fs').readlinkSync(path);
+  } catch {
+    return null;
+  }
 }

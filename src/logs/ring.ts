@@ -104,12 +104,17 @@ export class Ring {
 
   /** The last `count` lines, oldest first, of the latest run or of all runs. */
   tail(count: number, of: 'latest run' | 'all runs'): LogLine[] {
-    const lines: LogLine[] = [];
-    for (let number = this.#entries.length - 1; number >= this.#overwritten && lines.length < count; number -= 1) {
+    /** Latest first. One list is not spread into another: a block can have more lines than a call takes arguments. */
+    const blocks: LogLine[][] = [];
+    let found = 0;
+    for (let number = this.#entries.length - 1; number >= this.#overwritten && found < count; number -= 1) {
       const entry = this.#entries[number];
       if (entry === undefined || (of === 'latest run' && entry.run !== this.#run)) break;
-      lines.unshift(...linesOf(entry, this.#read(entry.at, entry.size)));
+      const block = linesOf(entry, this.#read(entry.at, entry.size));
+      blocks.push(block);
+      found += block.length;
     }
+    const lines = blocks.toReversed().flat();
     return lines.slice(Math.max(0, lines.length - count));
   }
 }
@@ -131,7 +136,8 @@ function linesOf({ time, stream, prefix, size, marks }: Entry, bytes: Uint8Array
   let after = 0;
   for (let at = 0; at <= (marks?.length ?? 0); at += 2) {
     const to = marks?.[at] ?? size;
-    lines.push(...ringLinesOf({ time: time + after, stream, prefix, bytes: bytes.subarray(from, to) }));
+    const block = ringLinesOf({ time: time + after, stream, prefix, bytes: bytes.subarray(from, to) });
+    for (const line of block) lines.push(line);
     from = to;
     after = marks?.[at + 1] ?? 0;
   }

@@ -30,8 +30,8 @@ describe('the log', () => {
     expect(cursor.take(line('a', 151))).toBe(true);
     expect(cursor.take(line('b', 199))).toBe(false);
     // No line of `c` was shown: its lines from before the command were not requested.
-    expect(cursor.take(line('c', 100))).toBe(false);
-    expect(cursor.take(line('c', 101))).toBe(true);
+    expect(cursor.take(line('c', 99))).toBe(false);
+    expect(cursor.take(line('c', 100))).toBe(true);
     expect(cursor.take({ skipped: 3, text: '[3 lines skipped]' })).toBe(true);
   });
 

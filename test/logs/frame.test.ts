@@ -225,6 +225,14 @@ describe('the ring', () => {
     expect(texts(ring, 9)).toEqual(['one', 'two', 'three']);
   });
 
+  test('returns the last lines of a block with more lines than a call takes arguments', () => {
+    const ring = new Ring(4_000_000);
+    ring.push(block('\n'.repeat(1_999_999)));
+    ring.push(block('end\n', 100));
+    expect(texts(ring, 2_000_000).length).toBe(2_000_000);
+    expect(texts(ring, 2)).toEqual(['', 'end']);
+  });
+
   test('never exceeds its size, for any blocks', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(400), fc.nat(200)), { maxLength: 60 }), (pushes) => {
