@@ -45,11 +45,12 @@ static int wait_for(int child) {
 
 int run_on_screen(const struct start *start, struct handover *handover) {
   struct saved before;
-  long child = sys(__NR_ioctl, 0, TCGETS, &before) == 0 ? sys_fork() : -1;
+  long parent = sys_getpid(), child = sys(__NR_ioctl, 0, TCGETS, &before) == 0 ? sys_fork() : -1;
   if (child < 0) return hand_over(start, handover, 0);
   if (child == 0) {
     // If this process dies, the child has to end: the shell would read the terminal at the same time.
     sys(__NR_prctl, PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+    if (sys(__NR_getppid) != parent) sys_exit(128 + SIGTERM);
     sys_exit(hand_over(start, handover, 0));
   }
   sys_close(FD_CONTROL);
