@@ -1,5 +1,5 @@
-// `${VAR}`, `${VAR:-default}`, `${VAR:+text}`, `${VAR:?why}` and `$${` in the texts of services.yaml. Variables come from the
-// container's environment only. Nothing else is expanded: a single `$` and `$VAR` are literal, and `${VAR/a/b}` is an error. Braces in a
+// `${VAR}`, `${VAR:-default}`, `${VAR:+text}`, `${VAR:?why}` and `$${` in the texts of services.yaml, except a command that is
+// a text: there they are the shell's. Variables come from the container's environment only, and `SVC_REPLICA` from the replica. Nothing else is expanded: a single `$` and `$VAR` are literal, and `${VAR/a/b}` is an error. Braces in a
 // default are in pairs, as in Compose: `${ARGS:-{"a": 1}}`.
 
 interface InterpolationProblem {

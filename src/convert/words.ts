@@ -63,7 +63,10 @@ export function quoteWord(word: string): string {
 /** An argument vector as one command line. */
 export const quoteWords = (argv: readonly string[]): string => argv.map(quoteWord).join(' ');
 
-/** A literal text in which `${` must not begin a reference of services.yaml. */
+/**
+ * A literal text in which `${` must not begin a reference of services.yaml. Not for a `command` that is a text: there `${` is the
+ * shell's (config/command.ts), while in a list it begins a reference.
+ */
 export function literal(text: string): string {
   return text.replaceAll('${', () => '$${');
 }

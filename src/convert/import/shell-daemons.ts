@@ -1,4 +1,5 @@
 // Programs that go into the background by themselves, and how they are kept in the foreground, where they can be supervised.
+import { meaningOf } from '../words.ts';
 
 /** What to write for a command that would daemonize; null: it does not, as far as is known. */
 export function foregroundAdvice(words: readonly string[]): string | null {
@@ -12,7 +13,7 @@ export function foregroundAdvice(words: readonly string[]): string | null {
     return foregroundOf(name) ?? `start the program of ${name} directly, in the foreground`;
   }
   if (program === 'nginx')
-    return /daemon off/.test(line) || rest.includes('-t') || rest.includes('-s') ? null : foregroundOf('nginx');
+    return /daemon off/.test(line) || rest.some((word) => NGINX_ENDS.test(word)) ? null : foregroundOf('nginx');
   if (program === 'sshd') return rest.some((word) => /^-\w*[Dt]/.test(word)) ? null : foregroundOf('sshd');
   if (program === 'cron' || program === 'crond')
     return rest.some((word) => /^-\w*[fn]/.test(word)) ? null : foregroundOf(program);
@@ -22,13 +23,20 @@ export function foregroundAdvice(words: readonly string[]): string | null {
       : `run it in the foreground: \`${program} -F\``;
   if (program === 'redis-server') return /--daemonize[ =]yes/.test(line) ? foregroundOf('redis-server') : null;
   if (program === 'apachectl' || program === 'apache2ctl')
-    return /FOREGROUND/.test(line) ? null : `run it in the foreground: \`${program} -D FOREGROUND\``;
+    return /FOREGROUND/.test(line) || rest.some((word) => APACHE_ENDS.test(word))
+      ? null
+      : `run it in the foreground: \`${program} -D FOREGROUND\``;
   if (program === 'supervisord')
     return rest.some((word) => /^-\w*n|^--nodaemon$/.test(word))
       ? null
       : 'import its configuration as well: `svc-super import supervisord`. Or run it in the foreground: `supervisord -n`';
   return null;
 }
+
+/** Options with which nginx does one thing and ends: `-t`, `-T`, `-v`, `-V`, `-h`, `-s reload`. */
+const NGINX_ENDS = /^-[tTvVhs?]/;
+/** Arguments with which apachectl starts nothing: requests to a server that runs, and those that show or test something. */
+const APACHE_ENDS = /^(?:stop|graceful-stop|status|fullstatus|configtest|help|-[tvVhlLSM])$/;
 
 /** Verbs of an init system that start a service. */
 const STARTS: ReadonlySet<string> = new Set(['start', 'restart', 'try-restart', 'reload-or-restart', 'enable']);
@@ -62,6 +70,6 @@ function foregroundOf(name: string): string | null {
     rsyslog: 'rsyslogd -n',
     dbus: 'dbus-daemon --system --nofork',
   };
-  const found = commands[name];
+  const found = meaningOf(commands, name);
   return found === undefined ? null : `run it in the foreground: \`${found}\``;
 }

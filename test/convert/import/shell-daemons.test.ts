@@ -9,6 +9,7 @@ test.each([
   ['systemctl enable --now enabler.service', 'enabler'],
   ['service foo start', 'foo'],
   ['rc-service foo restart', 'foo'],
+  ['service constructor start', 'constructor'],
   ['/etc/init.d/foo start', 'foo'],
 ])('%s starts %s', (line, name) => {
   expect(adviceFor(line)).toBe(`start the program of ${name} directly, in the foreground`);
@@ -22,6 +23,13 @@ test.each([
   '/etc/init.d/foo stop',
   'supervisord --nodaemon',
   'supervisord -c a.conf -n',
+  'service constructor stop',
+  'nginx -v',
+  'nginx -T',
+  'nginx -s reload',
+  'apachectl configtest',
+  'apache2ctl -k graceful-stop',
+  'apachectl stop',
 ])('%s starts nothing in the background', (line) => {
   expect(adviceFor(line)).toBeNull();
 });
