@@ -13,7 +13,7 @@ import {
 import { addCommand, verbatim } from './shell-command.ts';
 import { conditionOf } from './shell-conditions.ts';
 import { foregroundAdvice } from './shell-daemons.ts';
-import { keepingLoopOf } from './shell-loops.ts';
+import { keepingLoopOf, reportPoll } from './shell-loops.ts';
 import { isPreparation } from './shell-names.ts';
 import { type CommandNode, type Statement, type SyntaxNode, scan, statementsOf, wordsOf } from './shell-script.ts';
 import { applySetting } from './shell-settings.ts';
@@ -91,9 +91,7 @@ export class ShellWalk {
     }
     this.flush();
     this.ending = { kind: 'first', only: null };
-    const why =
-      'when the first service ends, svc-super notices it without a loop, stops the others and ends the container with its code';
-    this.state.report.changed(this.state.script.where(statement), 'the loop that checks the programs', why);
+    reportPoll(statement, this.state);
     return true;
   }
 

@@ -334,11 +334,21 @@ services:
       'while true; do a; sleep $N; done &\nwait',
       'the pause cannot be read: 1s is used',
     ],
+    [
+      'the work of a loop that checks programs',
+      'a &\nA=$!\nwhile sleep 9; do kill -0 $A || exit 1; save /state; done',
+      'save: the loop that checks the programs also ran this, and is left out',
+    ],
     ['a fixed code', 'a &\nwait -n\nexit 0', 'the script always exited with 0'],
     ['an open quote', 'a "b', 'the script: it has a mistake here'],
     ['a condition that is none', 'if grep -q x /f; then a & fi\nwait', 'the condition cannot be written as `enabled`'],
   ])('%s is reported', async (_, source, words) => {
     expect((await findingsOf(source)).toLowerCase()).toContain(words.toLowerCase());
+  });
+
+  test('a loop that only checks programs is not said to do other work', async () => {
+    const findings = await findingsOf('a &\nA=$!\nwhile sleep 9; do kill -0 $A || { echo gone; exit 1; }; done');
+    expect(findings).not.toContain('also ran');
   });
 
   test('Bash under sh is reported, and not in quotes', async () => {
