@@ -60,13 +60,15 @@ function isIdleCommand(command: SyntaxNode, script: ShellScript): boolean {
     case 'Command':
       return IDLE.test(command.name?.value ?? ':');
     case 'If': {
-      const branches = [command.then, ...command.elif.map(({ then }) => then), command.else];
+      const { clause, elif } = command;
+      const branches = [clause, command.then, ...elif.flatMap((one) => [one.clause, one.then]), command.else];
       const asks = /\b(?:curl|wget|kill|python)\b/.test(script.text(command));
       return !asks && branches.every((branch) => branch === undefined || isIdle(branch, script));
     }
     case 'BraceGroup':
       return isIdle(command, script);
     case 'AndOr':
+    case 'Pipeline':
       return command.commands.every((one) => isIdleCommand(one, script));
     default:
       return command.type === 'TestCommand' || command.type === 'ArithmeticCommand';

@@ -17,11 +17,19 @@ describe('a loop that does other work is no wait', () => {
     `for i in 1 2 3; do if ${ASKS}; then break; else start_something; fi; done`,
     `for i in 1 2 3; do if ${ASKS}; then break; elif x; then sleep 1; fi; done`,
     `for i in 1 2 3; do ${ASKS} && break || do_work; done`,
+    `until ${ASKS}; do if do_work; then sleep 1; fi; done`,
     `while ! ${ASKS} && ! other; do sleep 1; done`,
     `while ! ${ASKS}; other; do sleep 1; done`,
   ])('%s', (text) => {
     expect(loopOf(text)).toBeNull();
   });
+});
+
+test.each([
+  'n=$((n+1)); if [ $n -gt 9 ]; then echo no; exit 1; fi; sleep 1',
+  'if ! [[ -f /x ]]; then echo waiting; elif (( n > 3 )); then exit 1; fi',
+])('a loop whose body is %s only waits', (body) => {
+  expect(loopOf(`until ${ASKS}; do ${body}; done`)).not.toBeNull();
 });
 
 describe('a loop gives up after', () => {
