@@ -39,7 +39,7 @@ export class ShellScript {
   constructor(source: Source) {
     this.source = source;
     this.tree = parse(source.text);
-    const shebang = /^#!\s*(\S+)(?:[ \t]+(\S+))?/.exec(source.text);
+    const shebang = /^#!\s*(\S+)(?:[ \t]+(?:-S[ \t]*)?(\S+))?/.exec(source.text);
     const program = /(?:^|\/)env$/.test(shebang?.[1] ?? '') ? (shebang?.[2] ?? '') : (shebang?.[1] ?? '');
     this.ownShell = /(?:^|\/)(bash|zsh|ksh)$/.exec(program)?.[1] ?? null;
   }
@@ -50,10 +50,12 @@ export class ShellScript {
 
   /** The source of a node with the bodies of its heredocs, without the `&` of a background statement. */
   text(node: SyntaxNode): string {
-    const end = Math.max(node.end, heredocEnd(node));
-    const text = this.source.text.slice(node.pos, end);
-    if (node.type !== 'Statement' || node.background !== true) return text;
-    return text.length === node.end - node.pos ? text.replace(/\s*&\s*$/, '') : text.replace(/[ \t]*&([ \t]*\n)/, '$1');
+    const { text } = this.source;
+    const written = text.slice(node.pos, node.end);
+    const own = node.type === 'Statement' && node.background === true ? written.replace(/\s*&\s*$/, '') : written;
+    const end = heredocEnd(node);
+    // The bodies begin below the line, whose rest is another node or the `&`.
+    return end > node.end ? own + text.slice(text.indexOf('\n', node.end), end) : own;
   }
 }
 
@@ -85,7 +87,7 @@ export function scan(node: SyntaxNode, text: string): Scan {
     if (one.type === 'Command') {
       const name = one.name?.value ?? '';
       if (name !== '') called.add(name);
-      if (name === 'exec' && one.args.length > 0) found.replaces = true;
+      if (!inside && name === 'exec' && one.args.length > 0) found.replaces = true;
       if (!inside && (name === 'export' || name === 'source' || name === '.')) found.exports = true;
       if (!inside && name === '')
         for (const part of one.prefix) if (part.type === 'Assignment') assigned.add(part.name);
@@ -117,7 +119,7 @@ function operatorOf(operation: { readonly type: string } | undefined): string {
 const BASHISMS =
   /\[\[|(?<!\$)\(\(|<\(|>\(|<<<|&>|\bsource\s|\bfunction\s|\bdeclare\b|\btypeset\b|\bmapfile\b|\breadarray\b|\bpipefail\b|\bshopt\b|\$'|\$\{\w+(?:\/|:\d|:\s|\^|,|\[|@)|\$\{!|=\(|\+=|\{\w+\.\.\w+\}|\bBASH|wait -n/;
 
-/** Whether a text needs Bash. */
+/** Whether a text may need Bash. What only looks like it, such as `[[:space:]]`, runs in the shell of its script as well. */
 export const needsBash = (text: string): boolean => BASHISMS.test(text);
 
 /** The program of a command and its arguments, without assignments among them (`export A=b`). */

@@ -29,6 +29,23 @@ test('a job that the script waits for before it starts more is a task', async ()
   expect(tidied).toContain('  serve:\n    command: [python, serve.py]\n  prepare:');
 });
 
+test('the `&` of a background statement is removed, and no other, before a heredoc', async () => {
+  const services = await servicesOf('{ test -d /srv &&', '  cat > /tmp/x; } <<EOF &', 'text', 'EOF', 'serve --all');
+  expect(services).toContain('test -d /srv &&\n');
+  expect(services).not.toContain('<<EOF &');
+});
+
+test('the shell of a first line with `env -S`', async () => {
+  const text = await yamlOf('start.sh', '#!/usr/bin/env -S bash\n[[ -d /srv ]] && serve &\nother\n');
+  expect(text).toContain('[bash, -c, ');
+});
+
+test('a program that replaces a subshell does not replace the script', async () => {
+  const text = await servicesOf('if [ -d /srv ]; then', '  (exec migrate)', 'fi', 'exec serve');
+  expect(text).toContain('  serve:');
+  expect(text).toContain('type: task');
+});
+
 test('one wait after the other waits for all that they name', async () => {
   const both = await servicesOf('a x &', 'A=$!', 'b z &', 'B=$!', 'wait $B', 'wait $A');
   expect(both).toBe('exit: all\nservices:\n  a:\n    command: [a, x]\n  b:\n    command: [b, z]\n');
