@@ -1,6 +1,6 @@
 // `environment` and `env_file` of a Compose service, and the variables of its image.
 import type { Node } from '../../config/tree.ts';
-import { dirname, join } from '../../paths.ts';
+import { dirname, isAbsolute, join } from '../../paths.ts';
 import { RESERVED } from '../../plan/env-files.ts';
 import { readPort } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
@@ -94,7 +94,8 @@ function listPairs(node: Node | undefined): readonly (readonly [string, Node | s
 function readFiles(reader: ComposeReader): readonly EnvironmentFile[] {
   const { section, report } = reader;
   const toFile = (path: string, required: boolean): EnvironmentFile => {
-    const text = reader.context.dockerRun.read(join(dirname(section.source.file), path));
+    const place = isAbsolute(path) ? path : join(dirname(section.source.file), path);
+    const text = reader.context.dockerRun.read(place);
     return { path, required, text };
   };
   return itemsOf(section.take('env_file')).flatMap((node): EnvironmentFile[] => {
@@ -109,7 +110,7 @@ function readFiles(reader: ComposeReader): readonly EnvironmentFile[] {
       report.lost(
         one.where(key),
         `env_file.${key} of ${reader.key}: ${briefOf(value)}`,
-        'values of environment files are literal',
+        key === 'format' ? 'values of environment files are literal' : 'Compose has no such key',
       );
     }
     return path ? [toFile(path, required)] : [];

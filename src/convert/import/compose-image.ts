@@ -1,5 +1,6 @@
 // What an image runs, from the output of `docker image inspect` (the OCI image configuration:
 // https://github.com/opencontainers/image-spec/blob/main/config.md), and which image a service has. Merges nothing.
+import { RESERVED } from '../../plan/env-files.ts';
 import { startOf, type Where } from '../findings.ts';
 import { entriesOf, itemsOf, readYaml, Section, textsOf } from '../yaml-source.ts';
 
@@ -97,9 +98,11 @@ function readHealthcheck(section: Section): ImageHealthcheck {
 /** The usual PATH of images, which needs no entry. */
 const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** The variables of an image that a service needs in `env`. */
+/** The variables of an image that a service needs in `env`, without those that svc-super sets itself. */
 export function variablesOf(image: ImageConfig | null): readonly (readonly [string, string])[] {
-  return [...(image?.env ?? [])].filter(([name, value]) => name !== 'PATH' || value !== USUAL_PATH);
+  return [...(image?.env ?? [])].filter(
+    ([name, value]) => !RESERVED.has(name) && (name !== 'PATH' || value !== USUAL_PATH),
+  );
 }
 
 /** The image of a service. The name of an image that is built ends in the name of the service. */

@@ -6,7 +6,7 @@ import { sourceLines, sourceOf } from '../source-text.ts';
 export interface DefinitionSection {
   /** The lines below `%name`, without those around that are empty. */
   readonly text: string;
-  /** Offset of the heading. */
+  /** Offset of the heading; of several, the first. */
   readonly start: number;
 }
 
@@ -18,6 +18,12 @@ export interface Definition {
   readonly sections: ReadonlyMap<string, DefinitionSection>;
 }
 
+/** Apptainer appends sections of one name. */
+const append = ({ text, start }: DefinitionSection, more: string): DefinitionSection => ({
+  text: [text, more].filter((one) => one !== '').join('\n'),
+  start,
+});
+
 /** Reads a definition file; never fails, since nothing of it has to be there. */
 export function readDefinition(file: { readonly path: string; readonly text: string }): Definition {
   const source = sourceOf(file);
@@ -25,8 +31,10 @@ export function readDefinition(file: { readonly path: string; readonly text: str
   const sections = new Map<string, DefinitionSection>();
   let open: { name: string; start: number; lines: string[] } | null = null;
   const close = (): void => {
-    if (open !== null)
-      sections.set(open.name, { text: open.lines.join('\n').replace(/^\s*\n|\s+$/g, ''), start: open.start });
+    if (open === null) return;
+    const text = open.lines.join('\n').replace(/^\s*\n|\s+$/g, '');
+    const earlier = sections.get(open.name);
+    sections.set(open.name, earlier === undefined ? { text, start: open.start } : append(earlier, text));
   };
   for (const { text: line, start } of sourceLines(source)) {
     const name = /^%(\w+)/.exec(line)?.[1]?.toLowerCase();

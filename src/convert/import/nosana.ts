@@ -183,10 +183,17 @@ function importCommand(
   if (cmd?.kind === 'scalar' && cmd.value !== null && entrypoint.length === 0) {
     // The node runs a text by /bin/sh -c.
     const text = operation.text(cmd) ?? '';
-    service.fields.command = text;
-    if (image !== null && image.entrypoint.length > 0)
+    // An empty list of the job removes the ENTRYPOINT of the image.
+    if (given === undefined && image !== null && image.entrypoint.length > 0) {
       service.fields.command = [...image.entrypoint, '/bin/sh', '-c', text].map(literal);
-    else if (image === null)
+      return;
+    }
+    service.fields.command = text.trim() === '' ? 'true' : text;
+    if (text.trim() === '') {
+      const why = 'it is empty, so the shell ends at once: `true` is in its place';
+      report.look(args.where('cmd'), `cmd of ${name}`, why, 'name the program');
+    }
+    if (given === undefined && image === null)
       report.look(
         args.where('cmd'),
         `cmd of ${name}`,
@@ -327,22 +334,20 @@ function importCheck(check: Section, port: number, operation: Operation): readon
 
 function importRestart(operation: Operation, { fields, name }: ServiceDraft): void {
   const { args, op, report } = operation;
-  const node = args.take('restart_policy') ?? op.take('restart_policy');
+  const holder = args.has('restart_policy') ? args : op;
+  const node = holder.take('restart_policy');
+  const where = holder.where('restart_policy');
   const policy = new Section(node, args.source);
   const word = textOf(node) ?? policy.text('policy');
   const tries = Number(policy.text('restart_tries') ?? Number.NaN);
   if (word === 'always' || word === 'unless-stopped') fields.restart = 'always';
   else if (word === 'on-failure')
     fields.restart = Number.isInteger(tries) && tries > 0 ? { policy: 'on-failure', max: tries } : 'on-failure';
-  else if (word === 'no')
-    report.lost(args.where('restart_policy'), `restart_policy of ${name}`, 'never is the default');
+  else if (word === 'no') report.lost(where, `restart_policy of ${name}`, 'never is the default');
   else if (word !== undefined)
-    report.look(
-      args.where('restart_policy'),
-      `restart_policy of ${name}`,
-      `the node has no policy ${word}`,
-      'it is left out',
-    );
+    report.look(where, `restart_policy of ${name}`, `the node has no policy ${word}`, 'it is left out');
+  for (const { key, node: value } of policy.rest())
+    report.lost(policy.where(key), `restart_policy.${key} of ${name}: ${briefOf(value)}`, 'the node has no such key');
 }
 
 function importExecution(operation: Operation, { fields, name }: ServiceDraft): void {
@@ -380,16 +385,16 @@ function importExecution(operation: Operation, { fields, name }: ServiceDraft): 
 /** A dependency on an operation of another stage is implied by the stages, or can never be met. */
 function dropCrossStage(services: readonly ServiceDraft[], report: Report): void {
   const groups = new Map(services.map(({ name, fields }) => [name, fields.group]));
+  const stages = [...new Set(groups.values())];
   const ready = new Set(services.filter(({ fields }) => fields.ready !== undefined).map(({ name }) => name));
   for (const { name, fields } of services) {
     const depends = Object.entries((fields.depends_on ?? {}) as Readonly<Record<string, Value>>);
     const kept = depends.filter(([on]) => groups.get(on) === groups.get(name));
     for (const [on] of depends.filter((one) => !kept.includes(one))) {
-      report.changed(
-        null,
-        `depends_on ${on} of ${name}`,
-        'it is in another stage, and stages start one after the other',
-      );
+      const what = `depends_on ${on} of ${name}`;
+      if (stages.indexOf(groups.get(on)) > stages.indexOf(groups.get(name)))
+        report.look(null, what, 'it is in a later stage, so it can never be met', 'put both into one `group`');
+      else report.changed(null, what, 'it is in an earlier stage, and stages start one after the other');
     }
     const entries = kept.map(([on]): [string, Value] => [on, ready.has(on) ? 'ready' : 'started']);
     fields.depends_on = entries.length > 0 ? Object.fromEntries(entries) : undefined;

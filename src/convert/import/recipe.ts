@@ -1,5 +1,5 @@
 // Imports a recipe of an HPC site: YAML with `name`, `container: {definition, image}`, `resources`, `environment`, `ports`,
-// `slurm`. The command is the %runscript of the definition file. What is for the scheduler is kept as `x-resources` and
+// `slurm`. The command is the %startscript of the definition file, else its %runscript. What is for the scheduler is kept as `x-resources` and
 // `x-slurm`, which `up` ignores.
 import { dirname, join } from '../../paths.ts';
 import type { Where } from '../findings.ts';
@@ -111,13 +111,15 @@ function importScript(script: string, where: Where, service: ServiceDraft, repor
   const words = first.split(/\s+/).filter((word) => word !== '');
   const interpreter = /(?:^|\/)env$/.test(words[0] ?? '') ? words.slice(words[1] === '-S' ? 2 : 1) : words;
   const name = interpreter[0]?.replace(/^.*\//, '') ?? 'sh';
-  const text = withoutIndentation(rest).replaceAll(/[ \t]*"\$@"/g, '');
-  const isForArguments = /^[ \t]*exec[ \t]*$/m.test(text) && /\$@/.test(rest);
-  if (isForArguments || !TAKES_TEXT.test(name)) {
-    const why = isForArguments ? 'it runs its arguments, and a service gets none' : `it is a script for ${name}`;
-    const instead = isForArguments
-      ? 'write the command that `apptainer run` got'
-      : 'put it into a file of the image, and give its path as the command';
+  const text = withoutIndentation(rest).replaceAll(/[ \t]*(?:"\$@"|(?<!\S)\$@(?![^\s;]))/g, '');
+  const isEmpty = text.trim() === '';
+  const isForArguments = /\$@/.test(rest) && (isEmpty || /^[ \t]*exec[ \t]*$/m.test(text));
+  if (isForArguments || isEmpty || !TAKES_TEXT.test(name)) {
+    const [why, instead] = isForArguments
+      ? ['it runs its arguments, and a service gets none', 'write the command that `apptainer run` got']
+      : isEmpty
+        ? ['it runs nothing', 'give the command of the service']
+        : [`it is a script for ${name}`, 'put it into a file of the image, and give its path as the command'];
     report.look(where, 'the script of the definition', why, instead);
     service.todo.push(`${why}: ${instead}`);
     service.fields.command = missingCommand(service.name);

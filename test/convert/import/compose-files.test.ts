@@ -124,3 +124,11 @@ test('a key that every object has as a property is an unknown key', async () => 
   expect(findings).toContain('toString: y: Compose has no such key');
   expect(findings).toMatch(/constructor of web: x: services.yaml has nothing like it/);
 });
+
+test('an environment file is read by its absolute path, and an unknown key of it has its own reason', async () => {
+  const source = `services: { web: ${service('env_file: [{ path: /etc/a.env, format: raw, x: 1 }]')} }\n`;
+  const { findings } = await imported(source, { '/etc/a.env': 'A=$B\n' }, { path: 'deep/compose.yaml' });
+  expect(findings).toContain('Compose replaces the variables in it');
+  expect(findings).toMatch(/env_file\.format .*: values of environment files are literal/);
+  expect(findings).toMatch(/env_file\.x .*: Compose has no such key/);
+});

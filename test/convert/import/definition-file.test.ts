@@ -17,6 +17,13 @@ test('a definition is its header and its sections', () => {
   });
 });
 
+test('sections of one name are appended', () => {
+  expect(read('From: a\n%runscript\n  one\n\n%labels\n\n%runscript\n  two\n').sections).toEqual({
+    runscript: '  one\n  two',
+    labels: '',
+  });
+});
+
 test('of several stages the last one is read, and its header is no text of a section', () => {
   const first = 'Bootstrap: docker\nFrom: golang:1.26\nStage: build\n\n%post\n  go build\n\n%runscript\n  wrong\n';
   const last =

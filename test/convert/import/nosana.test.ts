@@ -52,4 +52,18 @@ test('a null is no cmd and no entrypoint, and a PATH of the image that is not th
   expect(await run({ cmd: [] })).toMatchObject({ command: ['/in', 'serve', 'all'] });
   expect(await run({ cmd: ['x'] })).toMatchObject({ command: ['/in', 'x'] });
   expect(await run({ entrypoint: ['/own'] })).toMatchObject({ command: ['/own'] });
+  expect(await run({ cmd: 'x' })).toMatchObject({ command: ['/in', '/bin/sh', '-c', 'x'] });
+  expect(await run({ cmd: 'x', entrypoint: [] })).toMatchObject({ command: 'x' });
+  expect(await run({ cmd: '', entrypoint: [] })).toMatchObject({ command: 'true' });
+});
+
+test('a dependency on a later stage, and an unknown key of a policy beside `args`, are reported', async () => {
+  const args = { image: 'x', cmd: ['run'] };
+  const { report } = await imported(
+    { id: 'a', args, execution: { group: 'one', depends_on: ['b'] } },
+    { id: 'b', args, execution: { group: 'two', depends_on: ['a'] }, restart_policy: { policy: 'never', delay: 1 } },
+  );
+  expect(report).toMatch(/depends_on b of a: it is in a later stage, so it can never be met/);
+  expect(report).toMatch(/depends_on a of b: it is in an earlier stage/);
+  expect(report).toMatch(/restart_policy\.delay of b: 1: the node has no such key/);
 });

@@ -25,6 +25,7 @@ describe('the script of a definition', () => {
     ['#! /usr/bin/env sh', 'command: serve ${A}'],
     ['#!/bin/bash', 'command: [/bin/bash, -c, "serve $${A}"]'],
     ['  #!/bin/sh -e', 'command: [/bin/sh, -e, -c, "serve $${A}"]'],
+    ['#!/usr/bin/env -S bash', 'command: [bash, -c, "serve $${A}"]'],
     ['#!/usr/bin/env python3', 'command: [python3, -c, "serve $${A}"]'],
   ])('is for its interpreter: %s', async (first, command) => {
     const { text, findings } = await scriptOf('%runscript', first, '  serve ${A}');
@@ -42,8 +43,18 @@ describe('the script of a definition', () => {
     const { text, findings } = await scriptOf('%runscript', '  . /opt/env', '  exec "$@"');
     expect(text).toContain('a has no command yet');
     expect(findings).toEqual([expect.stringContaining('it runs its arguments, and a service gets none')]);
+    for (const line of ['exec $@', '"$@"', '$@']) {
+      const { findings: same } = await scriptOf('%runscript', `  ${line}`);
+      expect(same).toEqual([expect.stringContaining('it runs its arguments')]);
+    }
     const more = await scriptOf('%runscript', '  exec serve "$@"');
     expect(more.text).toContain('command: exec serve\n');
+  });
+
+  test('that has only a first line is no command', async () => {
+    const { text, findings } = await scriptOf('%runscript', '#!/bin/bash');
+    expect(text).toContain('a has no command yet');
+    expect(findings).toEqual([expect.stringContaining('it runs nothing')]);
   });
 
   test('is the %runscript where the %startscript is empty', async () => {
