@@ -5,7 +5,7 @@ import type { Recipe } from '../recipe.ts';
 import { quoteWord } from '../words.ts';
 import type { ExportOptions } from './format.ts';
 import { changed, look, lost, type Reporter } from './report.ts';
-import { CHOOSE_PORT, portVariables } from './slurm-ports.ts';
+import { CHOOSE_PORT, portCalls, portVariables } from './slurm-ports.ts';
 import type { ExportSource } from './source.ts';
 import { gpuDemand, publishedPorts, reportGpus } from './whole.ts';
 
@@ -101,12 +101,7 @@ function gpuDirective(source: ExportSource, recipe: Recipe | null, reporter: Rep
 function portLines(source: ExportSource): readonly string[] {
   const variables = portVariables(source);
   if (variables.length === 0) return [];
-  return [
-    '',
-    '# Jobs on one node need different ports.',
-    CHOOSE_PORT,
-    ...variables.map(({ name, first, count }) => `choose_port ${name} ${first} ${count}`),
-  ];
+  return ['', '# Jobs on one node need different ports.', CHOOSE_PORT, ...portCalls(variables)];
 }
 
 function passedNames({ references }: ExportSource): readonly string[] {

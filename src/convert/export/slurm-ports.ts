@@ -45,3 +45,10 @@ choose_port() {
   for ((at = 0; at < $3; at++)); do chosen+="$((port + at)) "; done
   export "$1=$port"
 }`;
+
+/** The calls of choose_port. First those for variables that are set, whatever their order, so that no other gets their ports. */
+export function portCalls(variables: readonly PortVariable[]): readonly string[] {
+  const calls = variables.map(({ name, first, count }) => ({ name, call: `choose_port ${name} ${first} ${count}` }));
+  const ofSet = calls.map(({ name, call }) => `[[ -z \${${name}:-} ]] || ${call}`);
+  return [...(calls.length > 1 ? ofSet : []), ...calls.map(({ call }) => call)];
+}

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // The ports that the batch script chooses: which variables they are, and the function of bash that finds free ones, run by bash.
 import { afterAll, expect, test } from 'bun:test';
-import { CHOOSE_PORT, portVariables } from '../../../src/convert/export/slurm-ports.ts';
+import { CHOOSE_PORT, portCalls, portVariables } from '../../../src/convert/export/slurm-ports.ts';
 import { readSource } from '../../../src/convert/export/source.ts';
 import { exportedText } from './rig.ts';
 
@@ -46,4 +46,13 @@ test('a port that is taken is passed over', () => {
 
 test('beyond the last port there is none', () => {
   expect(choose(65_535, 2)).toEqual({ exitCode: 1, out: '', err: 'no 2 free ports in a row from 65535 on' });
+});
+
+test('a port that a variable is set to is not chosen for one before it', () => {
+  const of = (name: string) => ({ name, key: 'a', first: 28_000, count: 1 });
+  const script = [CHOOSE_PORT, ...portCalls([of('A'), of('B')]), 'echo "$A $B"'].join('\n');
+  const env = { PATH: '/usr/bin:/bin', B: '28000' };
+  const [a, b] = Bun.spawnSync(['bash', '-euc', script], { env }).stdout.toString().trim().split(' ');
+  expect(b).toBe('28000');
+  expect(Number(a)).toBeGreaterThan(28_000);
 });
