@@ -1,6 +1,7 @@
 // Imports a Nosana job: operations become services of one container. Shapes are those of @nosana/types, behaviour that of the
 // node (https://github.com/nosana-ci/nosana-cli). JSON is read as YAML, so that findings have positions.
 import type { Node } from '../../config/tree.ts';
+import { RESERVED } from '../../plan/env-files.ts';
 import { readPort } from '../quantities.ts';
 import { makeDraft, type ServiceDraft } from '../services-yaml.ts';
 import { literal, meaningOf, shellText, unwrapVenv } from '../words.ts';
@@ -151,7 +152,11 @@ function importOperation(op: Section, name: string, context: JobContext, ports: 
   const image = findImage(context.images, imageName || null, name, false);
   importCommand(operation, service, imageName, image);
   const env = new Map<string, Value>(variablesOf(image).map(([key, value]) => [key, literal(value)]));
-  for (const { key, node } of entriesOf(args.take('env'))) env.set(key, literal(operation.text(node) ?? ''));
+  for (const { key, node } of entriesOf(args.take('env'))) {
+    if (RESERVED.has(key))
+      context.report.lost(args.where('env'), `${key} of ${name}`, 'svc-super sets this variable itself');
+    else env.set(key, literal(operation.text(node) ?? ''));
+  }
   if (env.size > 0) fields.env = Object.fromEntries(env);
   const cwd = operation.text(args.take('work_dir')) ?? image?.workingDir ?? null;
   if (cwd !== null && cwd !== '') fields.cwd = literal(cwd);

@@ -67,3 +67,10 @@ test('a dependency on a later stage, and an unknown key of a policy beside `args
   expect(report).toMatch(/depends_on a of b: it is in an earlier stage/);
   expect(report).toMatch(/restart_policy\.delay of b: 1: the node has no such key/);
 });
+
+test('a variable that svc-super sets itself is left out', async () => {
+  const args = { image: 'x', cmd: ['run'], env: { SVC_NAME: 'b', A: '1' } };
+  const { yaml, report } = await imported({ id: 'a', args });
+  expect(yaml.services.a.env).toEqual({ A: '1' });
+  expect(report).toContain('SVC_NAME of a: svc-super sets this variable itself');
+});
