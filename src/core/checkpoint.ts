@@ -113,9 +113,7 @@ class ListNumbers {
   /** Knows the lists of the last `use`. Those of a plan that waits in `next` are among them: it is one of the target. */
   of(list: readonly Edge[]): number {
     if (list.length === 0) return -1;
-    const number = this.#numbers.get(list);
-    if (number === undefined) throw new Error('a list of edges that no plan has');
-    return number;
+    return this.#numbers.get(list) ?? -1;
   }
 
   /** Writes the lists of these plans that are new, and removes those of earlier plans. */
