@@ -183,11 +183,11 @@ export function readRunName(pid: number): string | null {
 const LONGEST_NAME = 15;
 
 /**
- * The name of a process. One that the kernel has cut is looked for in the command line: the name of the program without its folder, or,
- * behind an interpreter, that of the script. Without the colon of a title that the process has written itself: `nginx: worker process`.
+ * The name of a process. One that the kernel has cut, or that is not known (`''`: of a main process), is looked for in the command line:
+ * the name of the program without its folder, or, behind an interpreter, that of the script. Without the colon of a title that the process has written itself: `nginx: worker process`.
  */
 export function readTitle({ pid, name }: Process): string {
-  if (Buffer.byteLength(name) < LONGEST_NAME) return name;
+  if (name !== '' && Buffer.byteLength(name) < LONGEST_NAME) return name;
   try {
     const words = readBytes(`/proc/${pid}/cmdline`).toString().split(/[\0 ]/);
     const whole = words.map((word) => word.slice(word.lastIndexOf('/') + 1)).find((word) => word.startsWith(name));

@@ -14,6 +14,7 @@ import {
   readProcesses,
   readTitle,
 } from '../../src/linux/processes.ts';
+import { newMain } from '../../src/pid1/run.ts';
 
 interface Made extends Partial<Process> {
   readonly pid: number;
@@ -243,6 +244,15 @@ test('a name that the kernel has cut is whole, also of a program with a folder a
   } finally {
     for (const child of children) child.kill();
     rmSync(folder, { recursive: true });
+  }
+});
+
+test('the name of a process that is known by its number only is that of its program', () => {
+  const child = Bun.spawn(['sleep', '60']);
+  try {
+    expect(readTitle({ ...newMain(child.pid, 0, process.pid), name: '' })).toBe('sleep');
+  } finally {
+    child.kill();
   }
 });
 
