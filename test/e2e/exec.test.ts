@@ -75,7 +75,7 @@ function onTerminal(run: Run, ...command: string[]) {
   const { terminal } = child as unknown as {
     terminal: { write(text: string): void; resize(c: number, r: number): void };
   };
-  /** Waits for the pattern, and forgets what was shown until then. */
+  /** Waits for the pattern, and forgets what was shown up to its end. */
   const shows = async (pattern: RegExp): Promise<RegExpExecArray | null> => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => reject(new Error(`waited for ${pattern}:\n${JSON.stringify(text)}`)), LIMIT);
@@ -84,7 +84,8 @@ function onTerminal(run: Run, ...command: string[]) {
     await promise;
     clearTimeout(timer);
     const found = pattern.exec(text);
-    text = '';
+    // What follows may have come in the same piece.
+    text = text.slice((found?.index ?? 0) + (found?.[0].length ?? 0));
     return found;
   };
   return { child, terminal, shows };
