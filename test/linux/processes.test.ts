@@ -15,6 +15,7 @@ import {
   readTitle,
 } from '../../src/linux/processes.ts';
 import { newMain } from '../../src/pid1/run.ts';
+import { until } from '../helpers/rig.ts';
 
 interface Made extends Partial<Process> {
   readonly pid: number;
@@ -229,7 +230,7 @@ describe('a scan of /proc', () => {
   });
 });
 
-test('a name that the kernel has cut is whole, also of a program with a folder and of a script', () => {
+test('a name that the kernel has cut is whole, also of a program with a folder and of a script', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'svc-super-title-'));
   const names = ['a-program-with-a-long-name', 'a-script-with-a-long-name'] as const;
   const [program, script] = names.map((name) => join(folder, name)) as [string, string];
@@ -238,30 +239,40 @@ test('a name that the kernel has cut is whole, also of a program with a folder a
   writeFileSync(script, '#!/bin/sh\nread line\n', { mode: 0o755 });
   const children = [Bun.spawn([program, '60']), Bun.spawn([script], { stdin: 'pipe' })];
   try {
-    const found = children.map(({ pid }) => readProcess(pid));
-    expect(found.map((process) => process?.name)).toEqual(names.map((name) => name.slice(0, 15)));
-    expect(found.map((process) => process && readTitle(process))).toEqual([...names]);
+    // The kernel lets the parent go on before it has set the new name: vfork(2).
+    for (const [at, child] of children.entries()) {
+      const name = names[at] ?? '';
+      const found = await until('its name', () => {
+        const process = readProcess(child.pid);
+        return process?.name === name.slice(0, 15) && process;
+      });
+      await until('its command line', () => readTitle(found) === name);
+    }
   } finally {
     for (const child of children) child.kill();
     rmSync(folder, { recursive: true });
   }
 });
 
-test('the name of a process that is known by its number only is that of its program', () => {
+test('the name of a process that is known by its number only is that of its program', async () => {
   const child = Bun.spawn(['sleep', '60']);
   try {
-    expect(readTitle({ ...newMain(child.pid, 0, process.pid), name: '' })).toBe('sleep');
+    // The command line is empty for a moment after the exec.
+    await until('its name', () => readTitle(newMain(child.pid, 0, process.pid)) === 'sleep');
   } finally {
     child.kill();
   }
 });
 
-test('the name of a process with a title of its own has no colon', () => {
+test('the name of a process with a title of its own has no colon', async () => {
   const child = Bun.spawn(['sleep', '60'], { argv0: 'sleep: worker process' });
   try {
-    const process = readProcess(child.pid);
-    expect(process?.name).toBe('sleep');
-    expect(process && readTitle(process)).toBe('sleep');
+    // The kernel lets the parent go on before it has set the new name: vfork(2).
+    const process = await until('its name', () => {
+      const found = readProcess(child.pid);
+      return found?.name === 'sleep' && found;
+    });
+    expect(readTitle(process)).toBe('sleep');
   } finally {
     child.kill();
   }
