@@ -32,6 +32,23 @@ const text = (args: readonly string[], options: StartOptions = {}) => textOf(pro
 const line = (words: readonly string[]) => words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
 const INIT = line([program, 'init']);
 
+/** An interactive shell on a terminal. */
+const startShell = () =>
+  start('bash', ['--norc', '--noprofile', '-i'], { terminal: true, env: { PS1: '$ ', TERM: 'dumb' } });
+
+/** Types keys, and waits for the line that they lead to. */
+const stepsOf = (shell: ReturnType<typeof startShell>) => async (keys: string, pattern: RegExp) => {
+  shell.type(keys);
+  await shell.line(pattern);
+};
+
+/** The words that run a script of Perl. */
+function scriptOf(perl: string): string {
+  const script = join(folder(), 'job.pl');
+  writeFileSync(script, perl);
+  return `perl ${script}`;
+}
+
 describe.each(PLACES)('%s', (_where, pid1) => {
   test("exit codes are the command's, 128+n for a signal", async () => {
     for (const value of [0, 1, 42, 255]) expect(await code(shell(`exit ${value}`), { pid1 })).toBe(value);
@@ -356,16 +373,10 @@ describe('terminal', () => {
   test('a shell can suspend the command, and continue it in the background and in the foreground', async () => {
     const perl = `$| = 1; $SIG{CONT} = sub { syswrite STDOUT, "resumed\\n" }; print "started\\n";
       while (1) { $_ = <STDIN> // next; print "got $_"; exit 3 if /end/ }`;
-    const script = join(folder(), 'job.pl');
-    writeFileSync(script, perl);
-    const env = { PS1: '$ ', TERM: 'dumb' };
-    await using bash = start('bash', ['--norc', '--noprofile', '-i'], { terminal: true, env });
-    const step = async (keys: string, pattern: RegExp) => {
-      bash.type(keys);
-      await bash.line(pattern);
-    };
+    await using bash = startShell();
+    const step = stepsOf(bash);
     await bash.line(/^\$ /);
-    await step(`${INIT} perl ${script}\n`, /^started/);
+    await step(`${INIT} ${scriptOf(perl)}\n`, /^started/);
     await step('one\n', /^got one/);
     await step('\x1a', /Stopped/);
     await step('fg\n', /^resumed/);
@@ -385,16 +396,10 @@ describe('terminal', () => {
   test('a shell continues all processes of a suspended command, also those that the command has started', async () => {
     const child = '$SIG{CONT} = sub { syswrite STDOUT, "child resumed\\n" }; close W; print "started\\n"; <R>; exit';
     const perl = `$| = 1; pipe(R, W); if (!fork) { ${child} } $_ = <STDIN> until /end/`;
-    const script = join(folder(), 'job.pl');
-    writeFileSync(script, perl);
-    const env = { PS1: '$ ', TERM: 'dumb' };
-    await using bash = start('bash', ['--norc', '--noprofile', '-i'], { terminal: true, env });
-    const step = async (keys: string, pattern: RegExp) => {
-      bash.type(keys);
-      await bash.line(pattern);
-    };
+    await using bash = startShell();
+    const step = stepsOf(bash);
     await bash.line(/^\$ /);
-    await step(`${INIT} perl ${script}\n`, /^started/);
+    await step(`${INIT} ${scriptOf(perl)}\n`, /^started/);
     await step('\x1a', /Stopped/);
     await step('fg\n', /^child resumed/);
     await step('end\necho code=$?\n', /^code=0/);
